@@ -14,6 +14,7 @@ export type {
   ModelConfig,
   RunConfig,
   SamplingConfig,
+  TeacherConfig,
   TrainingConfig,
 } from './config/config.js';
 export type { Format } from './config/generation.js';

@@ -224,6 +224,30 @@ export const ROWS = {
       `${JUDGE} TMP/guided/images.npz TMP/plain/images.npz`,
     ],
   },
+  'cars-few': {
+    ...{ pictures: ['cars-few.png'], figures: "a classifier's judgement of students" },
+    ...{ where: 'QUALITY, Few steps; guides/few-steps', minutes: 30, model: 'photographs' },
+    needs: 'PYTHON with torch, h5py and pillow',
+    commands: [
+      'haze train CARS32/train --teacher MODELS/photographs --sample-every 0 --out TMP/four',
+      'haze train CARS32/train --teacher TMP/four --teacher-steps 4 --student-steps 2 --sample-every 0 --out TMP/two',
+      'haze train CARS32/train --teacher TMP/two --teacher-steps 2 --student-steps 1 --sample-every 0 --out TMP/one',
+      ...['four', 'two', 'one'].map(
+        (name) => `haze generate TMP/${name} --count 500 --format npz --out TMP/of-${name}`,
+      ),
+      ...[32, 8, 4].map(
+        (steps) =>
+          `haze generate MODELS/photographs --count 500 --format npz --eta 0 --spacing even --sample-steps ${steps} --out TMP/in-${steps}`,
+      ),
+      [
+        JUDGE,
+        ...['of-four', 'of-two', 'of-one', 'in-32', 'in-8', 'in-4'].map(
+          (name) => `TMP/${name}/images.npz`,
+        ),
+      ].join(' '),
+      'haze sample TMP/four --count 40 --out OUT/cars-few.png',
+    ],
+  },
   garments: {
     ...{ pictures: ['garments.png'], where: 'QUALITY', minutes: 1, model: 'garments' },
     commands: ['haze sample MODELS/garments --count 60 --out OUT/garments.png'],

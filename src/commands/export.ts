@@ -13,7 +13,7 @@ import { exportDiffusers } from '../export/diffusers.js';
 import { exportWeb, PRECISIONS } from '../export/web.js';
 import { printable } from '../printable.js';
 import { shellWord } from '../shell-word.js';
-import { bytes } from '../units.js';
+import { bytes, plural } from '../units.js';
 import { FORMATS, type Format, OF_ONE_FORMAT } from './export-flags.js';
 import { print } from './text.js';
 
@@ -47,15 +47,26 @@ async function writeDiffusers(args: Args, path: string, out: string): Promise<vo
   for (const text of leftOut(found)) process.stderr.write(`${printable(text)}\n`);
   const { weights, model, autoencoder, diffusion, sampling } = found;
   const clamp = readClamp(args, sampling.clamp);
-  const variance = readVariance(args) ?? sampling.variance ?? 'small';
+  const few = found.run?.teacher && found.run.sampling?.steps;
+  const asked = readVariance(args);
+  if (few && asked)
+    throw new UsageError(
+      `${args.where('variance')}: belongs to a DDPMScheduler; ${path} was taught to draw in few steps by DDIM, without noise`,
+    );
+  const variance = asked ?? sampling.variance ?? 'small';
   const pipeline = await exportDiffusers({
     ...{ weights, model, autoencoder, diffusion, classLabels: classLabelsOf(found), out },
     sampling: { clamp, variance },
+    fewSteps: few !== undefined,
   });
   const reader =
     model.kind === 'dit' && !autoencoder
       ? 'DiTTransformer2DModel.from_pretrained reads its transformer/'
       : `${pipeline}.from_pretrained reads it`;
+  if (few)
+    process.stderr.write(
+      `it draws in ${plural(few, 'step')} of DDIM: for diffusers, num_inference_steps=${few}\n`,
+    );
   if (isStretched(model))
     process.stderr.write(
       `sample_size is that of the network's positions; its images have ${model.size} pixels a side, image_size in model_index.json\n`,
@@ -66,14 +77,14 @@ async function writeDiffusers(args: Args, path: string, out: string): Promise<vo
 async function writeWeb(args: Args, path: string, out: string): Promise<void> {
   const precision = args.oneOf('precision', PRECISIONS) ?? 'f16';
   const model = await opened(args, path);
-  if (model.autoencoder)
-    throw new UsageError(
-      `export web: expected a model of pixels, got ${path}, whose latents pages have no autoencoder to decode with`,
-    );
+  const { size } = readPictureShape(args, path, model);
   const guide = await readGuideOf(args, path, model);
-  const { page, weights } = await exportWeb({ ...model, guide, precision, out });
+  const { page, weights, decoder } = await exportWeb({ ...model, guide, precision, out });
   print(
     `${printable(out)}: a page that draws images in the visitor's browser: ${bytes(page)}, and ${bytes(weights)} of weights (${precision})\n` +
+      (decoder === null
+        ? ''
+        : `its decoder has ${bytes(decoder.weights)} of them, and takes ${bytes(decoder.memory)} of memory for images of ${size}x${size}\n`) +
       `next  npx serve ${shellWord(out)}    any web server will do; opened as a file it does not draw\n`,
   );
 }

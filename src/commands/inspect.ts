@@ -11,6 +11,7 @@ import type { Recipe } from '../config/presets.js';
 import { diffusionOf, trainingOf } from '../config/recipe.js';
 import { samplingFlagsOf, trainingFlagsOf } from '../config/recipe-flags.js';
 import { show } from '../config/show.js';
+import { teacherInWords } from '../config/teacher.js';
 import { readBatch, TRAINING_DEFAULTS } from '../config/training.js';
 import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
@@ -200,6 +201,7 @@ function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
     ...(run
       ? [['trained on', `${run.data.source} · seed ${run.seed} · T ${run.diffusion.timesteps}`]]
       : []),
+    ...(run?.teacher ? [['taught by', teacherInWords(run.teacher)]] : []),
     ...recipeAsText(recipe),
     ...(run?.data.classes ? [['classes', classesInWords(run)]] : []),
     ...(classLabels ? [['classes', labelsInWords(classLabels)]] : []),

@@ -17,6 +17,7 @@ import { redrawFlags } from '../config/redraw.js';
 import { replicaFlags } from '../config/replicas.js';
 import { samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
+import { teacherFlags } from '../config/teacher.js';
 import { dataFlags, lengthFlags, stepFlags } from '../config/training.js';
 import { watchingFlags } from '../config/watching.js';
 import { weightsFlags } from '../config/which-weights.js';
@@ -84,6 +85,7 @@ const train: Command = {
       ...orPresets(lengthFlags),
     },
     'Training:': orPresets(stepFlags),
+    'Teacher:': teacherFlags,
     'Replicas:': {
       ...orPresets(replicaFlags),
       queue: {
@@ -114,6 +116,7 @@ const train: Command = {
     ['haze train photos/ --preset pictures-32 --minutes 30', 'your images, with a recipe'],
     ['haze train photos/ --preset small --held-out 0.1', 'a tenth held out'],
     ['haze train photos/ --preset unet2d-32 --classes folders', 'class-conditional, by subfolder'],
+    ['haze train photos/ --teacher runs/1 --student-steps 4', 'a model that draws in 4 steps'],
     ['haze train photos/ --out runs/1 --resume --epochs 200', 'train for longer'],
     [
       'haze train photos/ --replicas 4 --sync-every 25 --queue redis://host',

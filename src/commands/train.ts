@@ -82,7 +82,7 @@ async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
 
 /** The error about a batch that a preset gave names the preset. */
 function blamingPreset(error: BatchTooLarge, args: Args): Error {
-  if (['batch', 'resume', 'init'].some((name) => args.has(name))) return error;
+  if (['batch', 'resume', 'init', 'teacher'].some((name) => args.has(name))) return error;
   if (args.has('networkConfig') && !args.has('preset')) return error;
   const preset = args.text('preset') ?? DEFAULT_PRESETS[readKind(args) ?? 'simple'];
   return new UsageError(`${error.message} (of --preset ${preset})`);
@@ -97,7 +97,7 @@ async function openPage(out: string, args: Args): Promise<PageBeside | null> {
 }
 
 /** Settings that choose a network: with one of them, no preset is suggested. */
-const CHOOSING = ['preset', 'networkConfig', 'widths', 'init'];
+const CHOOSING = ['preset', 'networkConfig', 'widths', 'init', 'teacher'];
 
 /** @throws UsageError for flags, and if there is no run to resume */
 async function readOptions(out: string, args: Args): Promise<TrainOptions> {

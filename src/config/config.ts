@@ -205,6 +205,20 @@ export interface TrainingConfig {
   readonly init: string | null;
 }
 
+/** The model that a run learns from: it draws in `steps` what the run learns to draw in the steps of its `sampling`. */
+export interface TeacherConfig {
+  /** Path of the model as it was given; the run has a copy of its weights. E.g. `source: '/runs/cars'`. */
+  readonly source: string;
+  /** Its reverse steps, a multiple of the run's own. */
+  readonly steps: number;
+  /** Range that it clamps x̂_0 to; missing: it does not clamp. The run itself does not. */
+  readonly clamp?: number;
+  /** W in m_other + W·(m − m_other); 1 does not guide. */
+  readonly guidance: number;
+  /** What it is guided away from: the weights that its run kept, or its own outputs without a class; null if it is not guided. */
+  readonly guidedBy: 'weights' | 'classes' | null;
+}
+
 /** Which device computed, and why it was chosen. */
 export interface DeviceChoice {
   readonly device: 'wasm' | 'tensorflow';
@@ -221,8 +235,10 @@ export interface RunConfig {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly training: TrainingConfig;
-  /** From its preset, if that has any. */
+  /** From its preset, if that has any, or from its teacher. */
   readonly sampling?: RunSampling;
+  /** Missing: it learns from the images alone. */
+  readonly teacher?: TeacherConfig;
   readonly computing: ComputingConfig;
   /** Filled in by the run when it opens its device. */
   readonly chosen: DeviceChoice | null;

@@ -139,3 +139,9 @@ export function withDiffusion(
       );
   return checkDiffusion(config);
 }
+
+/** With the implied values of fields that a config omits. */
+export const wholeDiffusion = (config: DiffusionConfig): DiffusionConfig => ({
+  ...{ scaleBetas: false, zeroTerminalSnr: false, objective: 'epsilon' },
+  ...config,
+});

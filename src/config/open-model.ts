@@ -11,7 +11,13 @@ import { UNSAID_OF } from '../network/recognise.js';
 import { readAutoencoder } from './autoencoder.js';
 import { type ClassLabels, readClassLabels } from './class-labels.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
-import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
+import {
+  DIFFUSION_DEFAULTS,
+  readDiffusion,
+  readObjective,
+  wholeDiffusion,
+  withDiffusion,
+} from './diffusion.js';
 import { readImageSize } from './image-size.js';
 import { guideStepOf } from './kept-guide.js';
 import { changedModel, readNetworkConfig } from './model.js';
@@ -78,7 +84,7 @@ export async function openModel(
     throw new UsageError(`${path}: expected the average (EMA) of decay ${decay}, got no ${chosen}`);
   await checkNetworkOf(chosen, model, 'config.json');
   refuseOtherNetwork(path, model, settings, free);
-  refuseOthers(path, whole(diffusion), readForward(settings));
+  refuseOthers(path, wholeDiffusion(diffusion), readForward(settings));
   const { guide: kept, vae } = runPaths(dirname(config));
   const own = run.data.autoencoder === undefined ? null : vae;
   const autoencoder = readAutoencoder(settings, path, model, own);
@@ -135,7 +141,7 @@ async function openPipeline(
     return { ...found, sampling: {}, diffusion, notes: untold(path, diffusion, forward) };
   }
   const { diffusion, sampling } = readScheduler(scheduler, schedulerClass);
-  refuseOthers(path, whole(diffusion), forward);
+  refuseOthers(path, wholeDiffusion(diffusion), forward);
   return { ...found, diffusion, sampling, notes: [] };
 }
 
@@ -175,12 +181,6 @@ function usualSize(network: NetworkConfig): number {
 const readForward = (settings: Source): Partial<DiffusionConfig> => ({
   ...readDiffusion(settings),
   ...readObjective(settings),
-});
-
-/** With the implied values of fields that a config omits. */
-const whole = (config: DiffusionConfig): DiffusionConfig => ({
-  ...{ scaleBetas: false, zeroTerminalSnr: false, objective: 'epsilon' },
-  ...config,
 });
 
 const unsaidOf = ({ kind }: Pick<NetworkConfig, 'kind'>): readonly string[] => UNSAID_OF[kind];

@@ -12,6 +12,7 @@ import type {
   HeldOut,
   RunConfig,
   RunSampling,
+  TeacherConfig,
   TrainingConfig,
 } from './config.js';
 import { checkDiffusion, OPTIONAL_DIFFUSION } from './diffusion.js';
@@ -22,6 +23,7 @@ import { readForward, readModel, section } from './read-model.js';
 import { checkReplicas } from './replicas.js';
 import { readRunSampling, usualSampling } from './sampling.js';
 import { checkTargets, checkZeroInit } from './targets.js';
+import { checkTeacher, readTeacherConfig } from './teacher.js';
 import { OPTIMIZER_DEFAULTS, readData, readTraining } from './training.js';
 
 /**
@@ -52,7 +54,7 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
     throw new UsageError(
       `${where}: expected the config of a run, got diffusers' of ${show(value._class_name)}`,
     );
-  const root = new JsonObject(where, value, ['sampling', 'chosen']);
+  const root = new JsonObject(where, value, ['sampling', 'teacher', 'chosen']);
   root.whole('version', { min: 1, max: 1 });
   const forward = readForward(root.object('diffusion', OPTIONAL_DIFFUSION));
   const config: RunConfig = {
@@ -71,6 +73,7 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
       ]),
     ),
     ...sampling(root, forward),
+    ...teacher(root),
     computing: computing(root.object('computing', ['threads', 'wide'])),
     chosen: chosen(root.objectOrNull('chosen')),
   };
@@ -113,6 +116,11 @@ function sampling(root: JsonObject, forward: DiffusionConfig): { sampling?: RunS
   return object ? { sampling: section(object, (o) => readRunSampling(o, forward)) } : {};
 }
 
+function teacher(root: JsonObject): { teacher?: TeacherConfig } {
+  const object = root.objectOrNull('teacher', ['clamp', 'guidedBy']);
+  return object ? { teacher: section(object, readTeacherConfig) } : {};
+}
+
 const computing = (object: JsonObject): ComputingConfig =>
   section(object, (o) => ({ threads: null, wide: null, ...readComputing(o) }) as ComputingConfig);
 
@@ -137,6 +145,7 @@ function checkTogether(where: string, config: RunConfig): void {
     checkClasses(config);
     checkGrowth(config.model, config.training);
     checkReplicas(config.training);
+    checkTeacher(config);
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${where}: ${error.message}`);
     throw error;

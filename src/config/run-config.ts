@@ -8,6 +8,7 @@ import { findRunConfig } from '../io/model-source.js';
 import { findPipeline, type Pipeline } from '../io/pipeline.js';
 import { readJsonFileSync, runPaths } from '../io/run.js';
 import { type NetworkKind, requirePixels } from '../network/network.js';
+import { readClassLabels } from './class-labels.js';
 import { checkClasses, readClasses } from './classes.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
 import type {
@@ -15,9 +16,10 @@ import type {
   ModelConfig,
   RunConfig,
   RunSampling,
+  TeacherConfig,
   TrainingConfig,
 } from './config.js';
-import { readDiffusion, readObjective, withDiffusion } from './diffusion.js';
+import { readDiffusion, readObjective, wholeDiffusion, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';
 import { checkGrowth, checkStages, fittingGrowth } from './growth.js';
 import {
@@ -29,15 +31,23 @@ import {
   readNetworkConfig,
 } from './model.js';
 import { fieldsOf, flagOf } from './network-fields.js';
-import { type GivenModel, readGiven, readKind } from './network-settings.js';
+import { completeModel, type GivenModel, readGiven, readKind } from './network-settings.js';
 import { parseRunConfig } from './read.js';
 import { diffusionOf, trainingOf } from './recipe.js';
-import { attendingSizes } from './same-network.js';
+import { attendingSizes, refuseOthers } from './same-network.js';
 import { fittingSampling, ofLatents } from './sampling.js';
 import { readScheduler } from './scheduler.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
 import { checkTargets, checkZeroInit, fittingTargets } from './targets.js';
+import {
+  checkTeacher,
+  DISTILLING,
+  readTeacher,
+  TEACHER_FIELDS,
+  teacherChanges,
+  teacherNamed,
+} from './teacher.js';
 import {
   DATA_DEFAULTS,
   dataSource,
@@ -54,13 +64,13 @@ import {
  * @throws UsageError for an invalid setting
  */
 export function newRunConfig(source: string, settings: Source): RunConfig {
-  const init = readInit(settings);
+  const init: Taught | undefined = readTaught(settings) ?? readInit(settings);
   const latents = readLatents(settings, init?.autoencoder);
   const given = readBase(settings, init?.base) ?? defaultBase(settings);
   const base = latents ? onLatents(settings, given, latents) : given;
   const make = (base: Base) => {
     const { loss } = diffusionOf(base);
-    const sampling = base.recipe?.sampling ?? init?.sampling;
+    const sampling = init?.teacher ? init.sampling : (base.recipe?.sampling ?? init?.sampling);
     const config = withSettings(settings, base, {
       version: 1,
       seed: 0,
@@ -72,6 +82,7 @@ export function newRunConfig(source: string, settings: Source): RunConfig {
       diffusion: init?.diffusion ? { ...init.diffusion, loss } : diffusionOf(base),
       training: trainingOf(base),
       ...(sampling && { sampling }),
+      ...(init?.teacher && { teacher: init.teacher }),
       computing: COMPUTING_DEFAULTS,
       chosen: null,
     });
@@ -88,8 +99,10 @@ function blamingPreset<T>(settings: Source, base: Base, make: (base: Base) => T)
     return make(base);
   } catch (error) {
     const { recipe, ...rest } = base;
-    if (!(error instanceof UsageError) || !recipe || !passes(() => make(rest))) throw error;
-    throw new UsageError(`${error.message} (of --preset ${settings.text('preset')})`);
+    const named = settings.text('preset');
+    if (!(error instanceof UsageError) || !recipe || named === undefined) throw error;
+    if (!passes(() => make(rest))) throw error;
+    throw new UsageError(`${error.message} (of --preset ${named})`);
   }
 }
 
@@ -138,23 +151,57 @@ interface Init {
   readonly autoencoder?: string | undefined;
   readonly diffusion: DiffusionConfig | undefined;
   readonly sampling?: RunSampling | undefined;
+  /** Range that its scheduler clamps to. */
+  readonly clamp?: number | false | undefined;
+  /** Where its run keeps a guide, if it kept one. */
+  readonly guide?: string;
+  /** Whether it can draw without a class. */
+  readonly drops?: boolean;
+}
+
+/** What a teacher gives its student. */
+interface Taught extends Init {
+  readonly teacher?: TeacherConfig;
 }
 
 /** Of a diffusers folder, a run or a checkpoint in one; undefined for bare weights. */
 function readInit(settings: Source): Init | undefined {
   const init = settings.text('init');
-  if (init === undefined) return undefined;
-  const pipeline = findPipeline(init);
-  if (pipeline) return initOfPipeline(pipeline);
-  const config = findRunConfig(init);
-  return config === undefined ? undefined : initOfRun(init, config);
+  return init === undefined ? undefined : initOf(init);
 }
 
-function initOfPipeline({ config, scheduler, schedulerClass, autoencoder }: Pipeline): Init {
+function initOf(model: string): Init | undefined {
+  const pipeline = findPipeline(model);
+  if (pipeline) return initOfPipeline(pipeline);
+  const config = findRunConfig(model);
+  return config === undefined ? undefined : initOfRun(model, config);
+}
+
+/** What `--teacher` gives a new run: all that `--init` does, and how it learns and draws. @throws UsageError for bare weights */
+function readTaught(settings: Source): Taught | undefined {
+  const named = teacherNamed(settings);
+  if (named === undefined) return undefined;
+  const init = initOf(named);
+  if (!init?.diffusion)
+    throw new UsageError(
+      `${settings.where('teacher')}: expected a run, a checkpoint of one or a diffusers folder with a scheduler, got ${named}`,
+    );
+  const { base, diffusion, sampling, clamp = sampling?.clamp, guide, drops = false } = init;
+  // Another forward process would be another model; the distance to it is the student's own.
+  const { loss: _, ...asked } = { ...readDiffusion(settings), ...readObjective(settings) };
+  refuseOthers(named, wholeDiffusion(diffusion), asked);
+  const model = completeModel(base.given);
+  const known = { named: resolve(named), model, diffusion, clamp, guide, drops };
+  return { ...init, base: { ...base, recipe: DISTILLING }, ...readTeacher(settings, known) };
+}
+
+function initOfPipeline({ index, config, scheduler, schedulerClass, autoencoder }: Pipeline): Init {
   const base = { ...readNetworkConfig(config), fixed: true };
   if (scheduler === undefined) return { base, diffusion: undefined, autoencoder };
-  const { diffusion } = readScheduler(scheduler, schedulerClass);
-  return { base, diffusion, autoencoder };
+  const { diffusion, sampling } = readScheduler(scheduler, schedulerClass);
+  const labels = index === undefined ? null : readClassLabels(index, completeModel(base.given));
+  const drops = labels !== null && labels.none !== null;
+  return { base, diffusion, autoencoder, clamp: sampling.clamp, drops };
 }
 
 function initOfRun(path: string, config: string): Init {
@@ -163,8 +210,12 @@ function initOfRun(path: string, config: string): Init {
     readJsonFileSync(config),
   );
   const base = { given: model, batch: training.batch, named: path, fixed: true };
-  const { vae } = runPaths(dirname(config));
-  return { base, diffusion, sampling, ...(data.autoencoder !== undefined && { autoencoder: vae }) };
+  const { vae, guide } = runPaths(dirname(config));
+  return {
+    ...{ base, diffusion, sampling, guide },
+    drops: training.labelDropout > 0,
+    ...(data.autoencoder !== undefined && { autoencoder: vae }),
+  };
 }
 
 /**
@@ -178,6 +229,8 @@ export function resumedRunConfig(
   source: string | undefined,
   settings: Source,
 ): RunConfig {
+  for (const [name, has, got] of teacherChanges(settings, run))
+    if (got !== undefined && got !== has) throw refusal(where, name, has, got, '');
   const base = readBase(settings);
   const kind = base?.given.kind ?? readKind(settings) ?? run.model.kind;
   if (kind !== run.model.kind)
@@ -299,6 +352,8 @@ const FIXED: Fixed[] = [
     heldOut && 'source' in heldOut ? placeOf(heldOut.source) : heldOut,
   ),
   fixed('classes', (c) => c.data.classes?.by ?? null),
+  // It has a copy of its teacher, too.
+  ...TEACHER_FIELDS.map(([name, read]) => fixed(name, read)),
   // Before the zeros that initial weights do without.
   fixed('init', (c) => c.training.init),
   fixed('batch', (c) => c.training.batch),
@@ -350,7 +405,7 @@ function withSettings(settings: Source, network: Base, base: Omit<RunConfig, 'mo
   const { sampling: recipes, ...rest } = base;
   const fitted = fittingSampling(recipes, diffusion);
   const sampling = base.data.autoencoder === undefined ? fitted : ofLatents(fitted);
-  return {
+  const config = {
     ...rest,
     ...(sampling && { sampling }),
     seed: readSeed(settings) ?? base.seed,
@@ -360,4 +415,6 @@ function withSettings(settings: Source, network: Base, base: Omit<RunConfig, 'mo
     training,
     computing: checkComputing({ ...base.computing, ...readComputing(settings) }),
   };
+  checkTeacher(config);
+  return config;
 }

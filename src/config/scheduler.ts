@@ -291,11 +291,16 @@ function readThreshold(o: JsonObject) {
   return o.boolean('thresholding') ? { dynamicThreshold, thresholdMax } : undefined;
 }
 
-/** The keys of a DDPMScheduler's config. @throws UsageError for a network that predicts flow, which it cannot sample */
+/**
+ * The keys of a DDPMScheduler's config.
+ * @param ddim of a DDIMScheduler, for a model that was taught to draw in few steps: it takes these if their number divides T
+ * @throws UsageError for a network that predicts flow, which neither can sample
+ */
 export function schedulerJson(
   diffusion: DiffusionConfig,
   { clamp = false, variance = 'small' }: Pick<SamplingDefaults, 'clamp' | 'variance'>,
-): Record<string, unknown> {
+  ddim = false,
+): { readonly _class_name: string } & Record<string, unknown> {
   const { timesteps, schedule, objective = 'epsilon', zeroTerminalSnr = false } = diffusion;
   if (objective === 'flow')
     throw new UsageError(
@@ -305,18 +310,18 @@ export function schedulerJson(
   const nameOf = <T>(table: Readonly<Record<string, T>>, value: T) =>
     Object.entries(table).find(([, own]) => own === value)![0];
   return {
-    _class_name: 'DDPMScheduler',
+    _class_name: ddim ? 'DDIMScheduler' : 'DDPMScheduler',
     num_train_timesteps: timesteps,
     beta_start: scale * diffusion.betaStart,
     beta_end: scale * diffusion.betaEnd,
     beta_schedule: nameOf(SCHEDULES, schedule),
     trained_betas: null,
-    variance_type: nameOf(VARIANCES, variance),
+    ...(ddim ? { set_alpha_to_one: true } : { variance_type: nameOf(VARIANCES, variance) }),
     clip_sample: clamp !== false,
     clip_sample_range: clamp === false ? 1 : clamp,
     prediction_type: nameOf(PREDICTIONS, objective),
     thresholding: false,
-    timestep_spacing: 'leading',
+    timestep_spacing: ddim ? 'trailing' : 'leading',
     steps_offset: 0,
     rescale_betas_zero_snr: zeroTerminalSnr,
   };

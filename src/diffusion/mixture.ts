@@ -86,9 +86,16 @@ export function drawPositions(
   random: CounterRandom,
   stream: { readonly purpose: Purpose; readonly index: number },
   count: number,
-  { timesteps, flow, sampling }: PositionOptions,
+  { timesteps, flow, sampling, among }: PositionOptions,
 ): Positions {
   const { purpose, index } = stream;
+  if (among) {
+    const chosen = Array.from(
+      random.integers(purpose, index, count, among.length),
+      (i) => among[i]!,
+    );
+    return flow ? Float32Array.from(chosen) : Int32Array.from(chosen);
+  }
   if (sampling === 'uniform')
     return flow
       ? random.uniform(purpose, index, count, 0, 1)
@@ -101,6 +108,8 @@ export interface PositionOptions {
   readonly timesteps: number;
   readonly flow: boolean;
   readonly sampling: TimeSampling;
+  /** The only ones to draw, uniformly: then `sampling` has no effect. Default all. */
+  readonly among?: Positions;
 }
 
 /** The quarter of the timesteps that a position is in, 0 to 3. */

@@ -35,6 +35,8 @@ export interface ExportOptions {
   readonly autoencoder?: AutoencoderFiles | null;
   readonly diffusion: DiffusionConfig;
   readonly sampling: Pick<SamplingDefaults, 'clamp' | 'variance'>;
+  /** Whether a teacher taught it to draw in few steps by DDIM; default false. */
+  readonly fewSteps?: boolean;
   /** The meaning of the labels of a class-conditional network; null if unknown. */
   readonly classLabels: ClassLabels | null;
   /** The folder, which must not exist yet. */
@@ -55,7 +57,7 @@ const PIPELINES: Readonly<
  * @throws UsageError for a network that diffusers does not have, and for an existing folder; RunError for a full disk
  */
 export async function exportDiffusers(options: ExportOptions): Promise<PipelineClass> {
-  const { model, autoencoder = null, out } = options;
+  const { model, autoencoder = null, fewSteps = false, out } = options;
   if (!isOfDiffusers(model))
     throw new UsageError(
       `export diffusers: expected a network that diffusers has, ${Object.keys(PIPELINES).join(' or ')}, got ${model.kind}`,
@@ -63,13 +65,14 @@ export async function exportDiffusers(options: ExportOptions): Promise<PipelineC
   await requireNew(out);
   const state = stateOf(model, await readWeights(options.weights));
   const config = toDiffusers(model, model.size);
-  const scheduler = schedulerJson(options.diffusion, options.sampling);
-  const pipeline = PIPELINES[model.kind][autoencoder ? 'latents' : 'pixels'];
+  const scheduler = schedulerJson(options.diffusion, options.sampling, fewSteps);
+  const usual = PIPELINES[model.kind][autoencoder ? 'latents' : 'pixels'];
+  const pipeline = fewSteps && usual === 'DDPMPipeline' ? 'DDIMPipeline' : usual;
   await wholeFolder(out, async (folder) => {
     const { parts, ...paths } = pipelinePaths(folder, pipeline);
     const index = {
       _class_name: pipeline,
-      scheduler: ['diffusers', 'DDPMScheduler'],
+      scheduler: ['diffusers', scheduler._class_name],
       [parts.network]: ['diffusers', className(model)],
       ...(parts.autoencoder && { [parts.autoencoder]: autoencoderClass(autoencoder) }),
       ...(options.classLabels && classLabelsJson(options.classLabels)),

@@ -25,6 +25,9 @@ export interface RunPaths {
   readonly curve: string;
   /** Weights that guide sampling, if the run keeps some. */
   readonly guide: string;
+  /** Weights of the model that the run learns from, if there is one, and of what guides it. */
+  readonly teacher: string;
+  readonly teacherGuide: string;
   /** The folder of the autoencoder, if the run trains on latents. */
   readonly vae: string;
   readonly samples: string;
@@ -44,6 +47,8 @@ export function runPaths(dir: string): RunPaths {
     events: join(dir, 'events.out.tfevents.haze'),
     curve: join(dir, 'loss.png'),
     guide: join(dir, 'guide.safetensors'),
+    teacher: join(dir, 'teacher.safetensors'),
+    teacherGuide: join(dir, 'teacher-guide.safetensors'),
     vae: join(dir, 'vae'),
     samples: join(dir, 'samples'),
     checkpoints: join(dir, 'checkpoints'),
@@ -92,7 +97,8 @@ export async function createRun(
     await makeFolder(paths.checkpoints);
     await makeFolder(paths.samples);
   } catch (error) {
-    await rm(paths.vae, { recursive: true, force: true }).catch(() => undefined);
+    for (const path of [paths.vae, paths.teacher, paths.teacherGuide])
+      await rm(path, { recursive: true, force: true }).catch(() => undefined);
     if (made !== undefined) await rm(made, { recursive: true, force: true }).catch(() => undefined);
     throw error;
   }
@@ -110,10 +116,13 @@ export async function removeLeft({
   events,
   curve,
   guide,
+  teacher,
+  teacherGuide,
   vae,
   samples,
 }: RunPaths): Promise<void> {
-  const own = [config, metrics, events, curve, guide].map((path) => basename(path));
+  const files = [config, metrics, events, curve, guide, teacher, teacherGuide];
+  const own = files.map((path) => basename(path));
   await removeTemporaries(dir, (base) => own.includes(base));
   await removeTemporaries(dir, (base) => base === basename(vae), 'folders');
   await removeTemporaries(samples, (base) => GRID.test(base));
@@ -154,17 +163,6 @@ export async function checkFolderWritable(folder: string, path = folder): Promis
 async function nearestFolder(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
   return found || dirname(path) === path ? path : nearestFolder(dirname(path));
-}
-
-/**
- * Opens an existing run and reads its config.json.
- * @throws UsageError if `dir` holds no run or its config.json is not a JSON object
- */
-export async function openRun(dir: string): Promise<{ paths: RunPaths; config: Json }> {
-  const paths = runPaths(dir);
-  if (!(await isFile(paths.config)))
-    throw new UsageError(`${dir}: expected a run (a folder with config.json), got none`);
-  return { paths, config: await readJsonFile(paths.config) };
 }
 
 /**

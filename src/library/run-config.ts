@@ -75,6 +75,17 @@ export interface RunSettings
    */
   readonly keepGuide?: number | 'none' | null;
   /**
+   * Learn to draw in `studentSteps` what this model draws in `teacherSteps`: a run, a checkpoint of one or a diffusers folder, which
+   * gives the network, the first weights and the forward process. Default none. E.g. `teacher: 'runs/1'`.
+   */
+  readonly teacher?: string;
+  /** Reverse steps that a run with a teacher learns to draw in. Default 4. E.g. `studentSteps: 2`. */
+  readonly studentSteps?: number;
+  /** The teacher's reverse steps, a multiple of `studentSteps`. Default 8 for each of them. E.g. `teacherSteps: 32`. */
+  readonly teacherSteps?: number;
+  /** W of the teacher's own guide, or of its classes; 1: not guided. Default 1.5 with a guide that its run kept, else 1. E.g. `teacherGuidance: 2`. */
+  readonly teacherGuidance?: number;
+  /**
    * A complete set-up, listed in `PRESETS`; settings override it. Default `reference`, for `unet2d` `unet2d-32`, for `dit` `dit-32`.
    * E.g. `preset: 'small'`.
    */

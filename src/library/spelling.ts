@@ -17,6 +17,7 @@ import { redrawFlags } from '../config/redraw.js';
 import { camel, respellFlags } from '../config/respell.js';
 import { SAMPLING_NAMES, samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
+import { teacherFlags } from '../config/teacher.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
 import { weightsFlags } from '../config/which-weights.js';
 import { CheckError, Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
@@ -44,6 +45,7 @@ const GROUPS = [
     samplingFlags,
     redrawFlags,
     weightsFlags,
+    teacherFlags,
   ],
   ...[comparisonFlags, featureFlags, likelihoodFlags, autoencoderShapeFlags],
 ];

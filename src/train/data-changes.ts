@@ -12,12 +12,16 @@ export interface Resumed {
   readonly config: RunConfig;
 }
 
-/** Images elsewhere must be those of the run, and latents those of its autoencoder. @throws UsageError naming both places, or the folder */
+/** Images elsewhere must be those of the run, and latents those of its autoencoder; its teacher is the same. @throws UsageError naming both places, or the folder */
 export function checkMoved({ out, run, config }: Resumed, state: Json, data: DataState): void {
   const differs = differing(state, data);
   if (differs('encoder'))
     throw new UsageError(
       `${runPaths(out).vae}: expected the autoencoder whose latents the run was trained on, got another`,
+    );
+  if (differs('teacher'))
+    throw new UsageError(
+      `${runPaths(out).teacher}: expected the teacher that the run was trained by, with its guide, got other weights`,
     );
   const fail = (setting: string, before: string, now: string) => {
     throw new UsageError(

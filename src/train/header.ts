@@ -1,6 +1,7 @@
 import { classesInWords } from '../config/classes.js';
 import type { RunConfig } from '../config/config.js';
 import { imagesOfStep, outerOf } from '../config/replicas.js';
+import { teacherInWords } from '../config/teacher.js';
 import type { Trainer } from '../contracts/trainer.js';
 import type { Note } from '../io/notes.js';
 import { buildNetwork } from '../network/network.js';
@@ -16,7 +17,7 @@ type Said = Pick<Note, 'text' | 'facts'>;
 
 /** A run's messages before its first step; `between` is its memory between steps, in bytes. */
 export function header(config: RunConfig, trainer: Trainer, between: number): Said[] {
-  const { model, training } = config;
+  const { model, training, teacher, sampling } = config;
   const parameters = grouped(countParameters(buildNetwork(model)));
   const [average] = training.ema;
   const memory = [bytes(trainer.memoryBytes), `for ${batches(training)}`] as const;
@@ -25,6 +26,9 @@ export function header(config: RunConfig, trainer: Trainer, between: number): Sa
     say(
       `model   ${model.kind === 'simple' ? '' : `${model.kind}, `}widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
     ),
+    ...(teacher
+      ? [say(`teacher ${teacherInWords(teacher)}; learned in ${plural(sampling!.steps!, 'step')}`)]
+      : []),
     say(`device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`),
     {
       text: `memory  ${memory.join(' ')}; ${training.syncEvery === null ? 'between' : 'replicas, and between'} steps up to ${bytes(between)} more; Node and the images come on top`,

@@ -12,6 +12,7 @@ import type { TrainOptions } from './options.js';
 import { positionsOf } from './positions.js';
 import { COUNT } from './samples.js';
 import { freshState } from './start.js';
+import { readTeacherWeights } from './teacher-files.js';
 
 /*
  * Converts the length of a run in minutes to steps: from here on the run has that many steps, whatever the machine does.
@@ -28,6 +29,8 @@ export interface Length {
   readonly text: string;
 }
 
+type Measuring = Pick<TrainOptions, 'out' | 'requireCuda' | 'signal'>;
+
 /**
  * How many steps take this many minutes here, from a few steps of a separate trainer, which leaves nothing behind. Sample grids count
  * by the cost of their passes; checkpoints and held-out losses are not included.
@@ -35,7 +38,7 @@ export interface Length {
 export async function stepsIn(
   minutes: number,
   config: RunConfig,
-  options: Pick<TrainOptions, 'requireCuda' | 'signal'>,
+  options: Measuring,
 ): Promise<Length> {
   const milliseconds = await measureRun(config, options);
   const steps = stepsAt(milliseconds, minutes, config);
@@ -62,10 +65,7 @@ function shareOfSamples(config: RunConfig): number {
 const FINE = 1e6;
 
 /** Mean milliseconds of a step over the stages of the run. One process takes the replicas in turn. */
-async function measureRun(
-  config: RunConfig,
-  options: Pick<TrainOptions, 'requireCuda' | 'signal'>,
-): Promise<number> {
+async function measureRun(config: RunConfig, options: Measuring): Promise<number> {
   const { model, training } = config;
   const one = { ...config, training: ofOneReplica(training) };
   const stages = stagesOf({ model, training: { ...training, epochs: null, steps: FINE } });
@@ -82,9 +82,11 @@ async function measureRun(
 /** Milliseconds of a step of one replica: the median of a few. */
 async function measureStep(
   config: RunConfig,
-  { requireCuda = false, signal }: Pick<TrainOptions, 'requireCuda' | 'signal'>,
+  { out, requireCuda = false, signal }: Measuring,
 ): Promise<number> {
-  const { trainer } = await openTrainer(config, makeSchedule(config.diffusion), requireCuda);
+  const teacher = await readTeacherWeights({ config, out });
+  const schedule = makeSchedule(config.diffusion);
+  const { trainer } = await openTrainer(config, schedule, requireCuda, { teacher });
   try {
     await trainer.unet.importState(freshState(config));
     const times: number[] = [];

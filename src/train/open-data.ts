@@ -96,6 +96,8 @@ export interface DataState {
   readonly heldOutListing: string | null;
   /** A hash of the encoder whose latents they are; null for pixels. */
   readonly encoder: string | null;
+  /** Hash of its teacher's weights, of a run that has one. */
+  readonly teacher?: string;
 }
 
 /** @param opened the images that are readable and not held out */

@@ -39,6 +39,7 @@ import { checkMoved, dataChanges, type Resumed } from './data-changes.js';
 import type { DataState } from './open-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 import { loadReplicas } from './replica-files.js';
+import { keepTeacher, type TeacherWeights } from './teacher-files.js';
 
 /** The state of a run when its loop starts. */
 export interface Start {
@@ -52,6 +53,14 @@ export interface Start {
   readonly data: DataState;
   /** Takes the run's lock in its folder. */
   readonly hold: Hold;
+}
+
+/** What a run begins with beside its network. */
+export interface About {
+  readonly data: DataState;
+  readonly plan: BatchPlan;
+  /** The weights of its teacher, with which it starts; null without one. */
+  readonly teacher: TeacherWeights | null;
 }
 
 /**
@@ -81,15 +90,13 @@ export async function checkInit({ resume, config }: TrainOptions): Promise<void>
 
 /**
  * Gives the trainer its weights (from a checkpoint, from a file, or fresh) and prepares the run's folder.
- * @param data the training data
  * @throws UsageError for weights of another model, or if more steps are taken than now asked for; then the folder is unchanged.
  */
 export async function start(
   options: TrainOptions,
   config: RunConfig,
   trainer: Trainer,
-  data: DataState,
-  plan: BatchPlan,
+  { data, plan, teacher }: About,
   hold: Hold,
   onEvent: (event: TrainEvent) => void,
 ): Promise<Start> {
@@ -100,8 +107,11 @@ export async function start(
     if (text !== null) onEvent({ kind: 'warning', text });
   };
   if (!resume) {
-    await begin(config, trainer, onEvent);
-    await createRun(out, json, telling, (paths) => keepAutoencoder(config, paths));
+    await begin(config, trainer, teacher, onEvent);
+    await createRun(out, json, telling, async (paths) => {
+      await keepAutoencoder(config, paths);
+      await keepTeacher(teacher, paths);
+    });
     return { taken: 0, checkpoint: null, log: [], data, hold };
   }
   const paths = runPaths(out);
@@ -115,7 +125,7 @@ export async function start(
     : 0;
   if (!checkpoint) {
     onEvent({ kind: 'note', text: `${out} has no checkpoint yet; starting at step 0` });
-    await begin(config, trainer, onEvent);
+    await begin(config, trainer, teacher, onEvent);
   }
   checkLength(out, run, config, plan, taken);
   const log = await cutBack(paths.metrics, taken);
@@ -209,9 +219,10 @@ export function freshState(config: RunConfig): StateDict {
 async function begin(
   config: RunConfig,
   trainer: Trainer,
+  teacher: TeacherWeights | null,
   onEvent: (event: TrainEvent) => void,
 ): Promise<void> {
-  await trainer.unet.importState(await firstWeights(config, onEvent));
+  await trainer.unet.importState(teacher?.own ?? (await firstWeights(config, onEvent)));
   trainer.replicas?.takeAll();
 }
 

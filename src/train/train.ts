@@ -27,6 +27,7 @@ import { Rounds } from './rounds.js';
 import { type AfterStep, interruptedAt, Run } from './run.js';
 import type { Saved } from './run-outputs.js';
 import { checkInit, checkStart, start } from './start.js';
+import { readTeacherWeights, type TeacherWeights } from './teacher-files.js';
 
 /**
  * Trains a U-Net on images: Ho et al. (2020), Algorithm 1, including everything else that belongs to a run.
@@ -143,7 +144,7 @@ const interruptedEarly = (resume = false): Interrupted =>
   new Interrupted(
     resume
       ? 'interrupted before the first step of this resume; the last checkpoint stays'
-      : 'interrupted before the first step; nothing was written',
+      : 'interrupted before the first step; no run was written',
   );
 
 /** The remaining stages of a run. */
@@ -156,11 +157,11 @@ async function stagesLeft({ out, resume, config }: TrainOptions): Promise<Stage[
   return stages.filter(({ until }) => step < until);
 }
 
-function openAt(options: TrainOptions, stage: Stage) {
+async function openAt(options: TrainOptions, stage: Stage, teacher: TeacherWeights | null = null) {
   const { config, requireCuda = false } = options;
   const autoencoder = autoencoderOf(options)?.config ?? null;
   const schedule = makeSchedule(config.diffusion);
-  return openTrainer(atStage(config, stage), schedule, requireCuda, autoencoder);
+  return openTrainer(atStage(config, stage), schedule, requireCuda, { autoencoder, teacher });
 }
 
 /** Warnings about the data in a run's first stage are not repeated in the others. */
@@ -179,7 +180,8 @@ async function trainStage(
   saved?: Saved,
 ): Promise<TrainResult> {
   const { signal, onEvent = () => {} } = options;
-  const { trainer: own, chosen, between } = await openAt(options, stage);
+  const teacher = await readTeacherWeights(options);
+  const { trainer: own, chosen, between } = await openAt(options, stage, teacher);
   let trainer = own;
   const config: RunConfig = { ...options.config, chosen };
   const staged = atStage(config, stage);
@@ -213,8 +215,18 @@ async function trainStage(
       };
       trainer = await askWorkers(own, about);
     }
-    const state = await dataState(listed, data);
-    const begin = await start(options, config, trainer, state, plan, hold, onEvent);
+    const state = {
+      ...(await dataState(listed, data)),
+      ...(teacher && { teacher: teacher.hash }),
+    };
+    const begin = await start(
+      options,
+      config,
+      trainer,
+      { data: state, plan, teacher },
+      hold,
+      onEvent,
+    );
     return await new Run(options, config, trainer, data, plan, begin, stage, afterStep).go();
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;

@@ -97,6 +97,23 @@ test('positions are uniform, or concentrated in the middle', (t) => {
     }
 });
 
+test('positions among given ones are these alone, each about as often', (t) => {
+  const random = new CounterRandom(9);
+  const stream = { purpose: PURPOSE.timestep, index: 4 };
+  for (const flow of [false, true]) {
+    const among = flow ? Float32Array.of(0.25, 0.5, 1) : Int32Array.of(99, 66, 33);
+    const options = { timesteps: T, flow, sampling: 'uniform', among } as const;
+    const positions = drawPositions(random, stream, 20_000, options);
+    t.deepEqual(drawPositions(random, stream, 20_000, options), positions);
+    t.is(positions instanceof Int32Array, !flow);
+    const shares = Array.from(
+      among,
+      (at: number) => positions.filter((p: number) => p === at).length / 20_000,
+    );
+    close(t, shares, [1 / 3, 1 / 3, 1 / 3], { atol: 0.017, what: `${flow}` });
+  }
+});
+
 test('uniform timesteps are unchanged from earlier versions', (t) => {
   const random = new CounterRandom(9);
   const options = { timesteps: T, flow: false, sampling: 'uniform' } as const;

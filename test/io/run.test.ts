@@ -9,7 +9,6 @@ import {
   checkWritable,
   createRun,
   gridPath,
-  openRun,
   readJsonFile,
   readJsonFileSync,
   removeLeft,
@@ -21,12 +20,12 @@ import { temporaryFolder } from '../helpers/folder.js';
 
 const CONFIG = { seed: 7, kind: 'simple', widths: [16, 32], data: { path: 'cars', fit: 'squash' } };
 
-test('a new run gets its folders and its config, and opens with the same config', async (t) => {
+test('a new run gets its folders and its config', async (t) => {
   const dir = join(await temporaryFolder(t), 'runs', 'first');
   const paths = await createRun(dir, CONFIG);
   t.deepEqual(paths, runPaths(dir));
   t.deepEqual((await readdir(dir)).sort(), ['checkpoints', 'config.json', 'samples']);
-  t.deepEqual(await openRun(dir), { paths, config: CONFIG });
+  t.deepEqual(await readJsonFile(paths.config), CONFIG);
 });
 
 test('an existing run is never overwritten: the error suggests --resume or another --out', async (t) => {
@@ -37,7 +36,7 @@ test('an existing run is never overwritten: the error suggests --resume or anoth
       instanceOf: UsageError,
       message: /holds a run \(config\.json, .*Add --resume .* another --out/,
     });
-  t.deepEqual((await openRun(dir)).config, CONFIG);
+  t.deepEqual(await readJsonFile(runPaths(dir).config), CONFIG);
 });
 
 test('a folder with any part of a run is refused for a new one', async (t) => {
@@ -79,21 +78,12 @@ test('a file in place of one of its folders is named before a run begins', async
   }
 });
 
-test('a folder without a run does not open', async (t) => {
-  const dir = await temporaryFolder(t);
-  for (const path of [dir, join(dir, 'none')])
-    await t.throwsAsync(openRun(path), {
-      instanceOf: UsageError,
-      message: `${path}: expected a run (a folder with config.json), got none`,
-    });
-});
-
 test('a config that is not a JSON object is refused with its path', async (t) => {
   const dir = await temporaryFolder(t);
   const { config } = await createRun(dir, CONFIG);
   for (const text of ['', '{"seed":', '[1]', 'null', '{"seed":1,"seed":2}']) {
     await writeFile(config, text);
-    const error = await t.throwsAsync(openRun(dir), { instanceOf: UsageError }, text);
+    const error = await t.throwsAsync(readJsonFile(config), { instanceOf: UsageError }, text);
     t.true(error?.message.startsWith(`${config}: expected a JSON object`), error?.message);
   }
 });
@@ -102,7 +92,7 @@ test('a config is replaced atomically, and stays if it cannot be written', async
   const dir = await temporaryFolder(t);
   const paths = await createRun(dir, CONFIG);
   await writeConfig(paths, { ...CONFIG, steps: 30 });
-  t.deepEqual((await openRun(dir)).config, { ...CONFIG, steps: 30 });
+  t.deepEqual(await readJsonFile(paths.config), { ...CONFIG, steps: 30 });
   t.true((await readFile(paths.config, 'utf8')).endsWith('}\n'));
   const nowhere = { ...paths, config: join(paths.config, 'config.json') };
   await t.throwsAsync(writeConfig(nowhere, {}), { instanceOf: RunError, message: /ENOTDIR/ });
@@ -114,13 +104,12 @@ test('a config.json that is a pipe, a device or endless is refused without readi
   const dir = await temporaryFolder(t);
   const { config } = await createRun(dir, CONFIG);
   truncateSync(config, 2 ** 40);
-  await t.throwsAsync(openRun(dir), {
+  await t.throwsAsync(readJsonFile(config), {
     instanceOf: UsageError,
     message: `${config}: expected a file of at most 1048576 bytes, got a longer one`,
   });
   unlinkSync(config);
   spawnSync('mkfifo', [config]);
-  await t.throwsAsync(openRun(dir), { instanceOf: UsageError, message: /expected a run/ });
   await t.throwsAsync(readJsonFile(config), {
     instanceOf: UsageError,
     message: `${config}: expected a file, got a pipe`,
@@ -138,7 +127,7 @@ test('a new run is locked after its folder is created, and before anything is wr
     instanceOf: UsageError,
     message: /holds a run/,
   });
-  t.deepEqual((await openRun(other)).config, { seed: 8 });
+  t.deepEqual(await readJsonFile(runPaths(other).config), { seed: 8 });
   const held = join(await temporaryFolder(t), 'new');
   const refuse = async () => {
     await writeFile(join(held, 'of another'), 'x');
@@ -200,7 +189,7 @@ test('a deleted run is rewritten under its lock', async (t) => {
   t.false(await restoreRun(paths, CONFIG, hold));
   await rm(dir, { recursive: true });
   t.true(await restoreRun(paths, CONFIG, hold));
-  t.deepEqual((await openRun(dir)).config, CONFIG);
+  t.deepEqual(await readJsonFile(runPaths(dir).config), CONFIG);
   t.true(existsSync(join(gridPath(paths, 20), '..')));
   t.is(held, 2);
 });

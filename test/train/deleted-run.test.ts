@@ -2,9 +2,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { readRunIn } from '../../src/config/read.js';
 import { UsageError } from '../../src/errors.js';
 import { readMetrics } from '../../src/io/metrics.js';
-import { openRun } from '../../src/io/run.js';
 import type { TrainEvent, TrainOptions } from '../../src/train/options.js';
 import { train } from '../../src/train/train.js';
 import { flockTest } from '../helpers/flock.js';
@@ -28,7 +28,7 @@ async function trainThrough(
 
 /** The run opens, is complete, and can be gone on with. */
 async function isSound(t: ExecutionContext, options: TrainOptions): Promise<void> {
-  await openRun(options.out);
+  await readRunIn(options.out);
   const lines = await readMetrics(join(options.out, 'metrics.jsonl'));
   t.deepEqual(
     lines.map(({ step }) => step),
@@ -56,8 +56,8 @@ test('a run that is moved while it trains continues under its old name', async (
   t.is(warnings.length, 1);
   t.is(readFileSync(join(moved, 'checkpoints', 'latest'), 'utf8'), 'step-2\n');
   t.is(readFileSync(join(options.out, 'checkpoints', 'latest'), 'utf8'), 'step-7\n');
-  await openRun(options.out);
-  await openRun(moved);
+  await readRunIn(options.out);
+  await readRunIn(moved);
 });
 
 test('a deleted config.json is rewritten', async (t) => {

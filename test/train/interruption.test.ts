@@ -29,7 +29,7 @@ test('an interruption while images are decoded leaves nothing behind', async (t)
   );
   await t.throwsAsync(train(run), {
     instanceOf: Interrupted,
-    message: 'interrupted before the first step; nothing was written',
+    message: 'interrupted before the first step; no run was written',
   });
   t.false(events.some((event) => event.kind === 'loading' && event.done === event.total));
   t.false(existsSync(options.out));
