@@ -151,6 +151,7 @@ test('The code for browsers needs no Node, and draws by the same modules as Node
     ...['engine/network/plan', 'engine/engine', 'engine/walker', 'wasm/wasm-sampler'],
     ...['network/network', 'diffusion/sampler', 'diffusion/random', 'io/safetensors-reader'],
     ...['config/sampling', 'sample/draw-images', 'io/grid'],
+    ...['device/device-autoencoder', 'device/untimed-graph', 'network/latents'],
   ])
     t.true(seen.has(`src/${shared}.ts`), shared);
 });

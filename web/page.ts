@@ -1,5 +1,12 @@
 /** The page: its controls, and the picture. Workers compute. */
-import { type BrowserModel, type Drawn, type DrawOptions, Interrupted, load } from 'haze/browser';
+import {
+  type About,
+  type BrowserModel,
+  type Drawn,
+  type DrawOptions,
+  Interrupted,
+  load,
+} from 'haze/browser';
 import { isolate } from './isolate.js';
 
 const element = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
@@ -46,9 +53,8 @@ async function start(): Promise<void> {
 
 /** Fills the controls with the model's settings. */
 function offer({ about: model }: BrowserModel): void {
-  const { size, channels, classes, none, guide, samplers, mostSteps, processors, build } = model;
-  const threads = processors > 1 ? `up to ${processors} workers` : 'one worker';
-  about.textContent = `${channels === 3 ? 'Colour' : 'Grey'} images of ${size}x${size} pixels, drawn by ${threads} (${build} SIMD).`;
+  const { classes, none, guide, samplers, mostSteps, processors } = model;
+  about.textContent = inWords(model);
   count.value = String(model.count);
   sampler.replaceChildren(...samplers.map(({ name }) => option(name, name)));
   steps.max = String(mostSteps);
@@ -70,6 +76,16 @@ function offer({ about: model }: BrowserModel): void {
   workers.value = String(processors);
   progress.value = 0;
   drawButton.disabled = false;
+}
+
+/** What is drawn, and how. */
+function inWords({ size, channels, latents, processors, build }: About): string {
+  const colours = channels === 3 ? 'Colour' : 'Grey';
+  const drawn = latents
+    ? `decoded from latents of ${latents.size}x${latents.size}, which are drawn`
+    : 'drawn';
+  const threads = processors > 1 ? `up to ${processors} workers` : 'one worker';
+  return `${colours} images of ${size}x${size} pixels, ${drawn} by ${threads} (${build} SIMD).`;
 }
 
 function reveal(control: HTMLElement, shown: boolean): void {

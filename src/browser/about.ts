@@ -1,5 +1,6 @@
 import { readCondition } from '../config/condition.js';
 import { JsonObject } from '../config/json.js';
+import { pictureShape } from '../config/picture-shape.js';
 import { readSampling } from '../config/sampling.js';
 import { conditionalOf } from '../config/site.js';
 import { kindOf, mostSteps, SAMPLER_NAMES } from '../diffusion/samplers.js';
@@ -11,7 +12,7 @@ import type { About } from './protocol.js';
 
 /** What a page can offer for an open model. */
 export function aboutOf({ site }: OpenSite, build: Build): About {
-  const { model, diffusion, sampling, classes, guide } = site;
+  const { model, autoencoder, diffusion, sampling, classes, guide } = site;
   const { timesteps, objective = 'epsilon' } = diffusion;
   const usual = (settings: object) =>
     readSampling(new JsonObject('model', settings, 'all'), diffusion, sampling);
@@ -20,8 +21,8 @@ export function aboutOf({ site }: OpenSite, build: Build): About {
     (name) => name !== own && kindOf(name).objectives.includes(objective),
   );
   return {
-    size: model.size,
-    channels: model.channels,
+    ...pictureShape(model, autoencoder),
+    latents: autoencoder && { size: model.size, channels: model.channels },
     classes: classes?.names ?? [],
     none: classes !== null && classes.none !== null,
     guide: guide?.guidance ?? null,

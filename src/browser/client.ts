@@ -20,9 +20,9 @@ export interface LoadSettings {
 
 /** Options of `draw`, besides its settings. */
 export interface DrawOptions extends DrawSettings {
-  /** Aborting it ends the drawing before its next step, with `Interrupted`. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
+  /** Aborting it ends the drawing before its next step or decoded image, with `Interrupted`. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
-  /** Called with the number of finished reverse steps. Default none. E.g. `onProgress: (done, total) => show(done / total)`. */
+  /** Called with the number of finished reverse steps and, of a model of latents, decoded images. Default none. E.g. `onProgress: (done, total) => show(done / total)`. */
   readonly onProgress?: OnProgress;
 }
 

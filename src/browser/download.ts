@@ -21,6 +21,29 @@ export async function download(
   );
 }
 
+/**
+ * The bytes at several addresses, of which some may be null; they are fetched at once, and `onBytes` is told their sums.
+ * @throws RunError if one cannot be fetched
+ */
+export function downloadAll(
+  urls: readonly (URL | null)[],
+  onBytes: OnBytes,
+): Promise<(Uint8Array | undefined)[]> {
+  const wanted = urls.filter((url) => url !== null).length;
+  const told = new Map<URL, readonly [done: number, total: number]>();
+  const sum = (which: 0 | 1) => [...told.values()].reduce((all, sizes) => all + sizes[which], 0);
+  return Promise.all(
+    urls.map(async (url) => {
+      if (url === null) return undefined;
+      return download(url, (done, total) => {
+        told.set(url, [done, total]);
+        // Before all have begun, their total is not known.
+        if (told.size === wanted) onBytes(sum(0), sum(1));
+      });
+    }),
+  );
+}
+
 interface Reader {
   read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
 }

@@ -3,6 +3,7 @@
 import { readGuided } from '../config/condition.js';
 import { readCount, readSeed } from '../config/drawing.js';
 import { JsonObject } from '../config/json.js';
+import { type PictureShape, pictureShape } from '../config/picture-shape.js';
 import { readSampling } from '../config/sampling.js';
 import { conditionalOf } from '../config/site.js';
 import type { Sampler } from '../contracts/sampler.js';
@@ -15,10 +16,12 @@ import { WasmNetwork } from '../engine/network/wasm-network.js';
 import { UsageError } from '../errors.js';
 import { grid } from '../io/grid.js';
 import { inClassRows, MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
+import { decodeEach } from '../sample/decode-each.js';
 import { drawImages, planSampling, type SamplingPlan } from '../sample/draw-images.js';
 import { toImages } from '../sample/images.js';
 import { SplitSampler } from '../sample/split-sampler.js';
 import { WasmSampler } from '../wasm/wasm-sampler.js';
+import { openDecoder } from './decoder.js';
 import type { OpenSite } from './open-site.js';
 import type { Drawn } from './protocol.js';
 
@@ -42,18 +45,46 @@ interface Asked {
 
 /** @throws UsageError for invalid settings; EngineError for too little memory; Interrupted */
 export async function draw(opened: OpenSite, settings: object, hooks: Hooks): Promise<Drawn> {
-  const { model } = opened.site;
+  const { model, autoencoder } = opened.site;
   const asked = read(opened, settings);
-  const { plan, count, condition } = asked;
+  const decoder = openDecoder(opened, asked.workers);
+  const decodings = decoder ? asked.count : 0;
+  let done = 0;
+  let total = 0;
+  const onStep = (steps: number, ofSteps: number) => {
+    done = steps;
+    total = ofSteps + decodings;
+    hooks.onProgress(done, total);
+  };
+  let images = await drawOwn(opened, asked, { ...hooks, onProgress: onStep });
+  if (decoder) {
+    // It takes its memory now that the network has given it back.
+    const onDecoded = () => hooks.onProgress(++done, total);
+    try {
+      images = await decodeEach(images, decoder, { signal: hooks.signal, onDecoded });
+    } finally {
+      await decoder.dispose();
+    }
+  }
+  return drawn(images, pictureShape(model, autoencoder), asked.condition);
+}
+
+/** The network's images, which may be latents. */
+async function drawOwn(
+  opened: OpenSite,
+  asked: Asked,
+  { signal, onProgress }: Hooks,
+): Promise<Float32Array<ArrayBuffer>> {
+  const { model } = opened.site;
   const sampler = await openSampler(opened, asked);
   try {
-    const { images } = await drawImages(sampler, plan, {
-      ...{ model, count, frames: null, stride: 1, signal: hooks.signal },
+    const { images } = await drawImages(sampler, asked.plan, {
+      ...{ model, count: asked.count, frames: null, stride: 1, signal },
       onEvent: (event) => {
-        if (event.kind === 'progress') hooks.onProgress(event.done, event.total);
+        if (event.kind === 'progress') onProgress(event.done, event.total);
       },
     });
-    return drawn(images as Float32Array<ArrayBuffer>, opened, condition);
+    return images as Float32Array<ArrayBuffer>;
   } finally {
     await sampler.dispose();
   }
@@ -119,16 +150,25 @@ async function openSampler(
 
 function drawn(
   images: Float32Array<ArrayBuffer>,
-  { site: { model } }: OpenSite,
+  shape: PictureShape,
   condition: Condition | null,
 ): Drawn {
-  const bytes = toImages(images, model);
+  const bytes = inBytes(images, shape);
   const rows = inClassRows(bytes, condition);
   const { data, width, height } = grid(rows.images, rows.layout);
-  const { size, channels } = model;
   return {
-    ...{ images, count: bytes.count, size, channels },
-    pixels: bytes.data as Uint8Array<ArrayBuffer>,
+    ...{ images, count: bytes.count, ...shape },
+    pixels: bytes.data,
     grid: { data: data as Uint8Array<ArrayBuffer>, width, height },
   };
+}
+
+/** One image after the other: the kernels of single calls have little memory in a browser, and pictures of latents may be large. */
+function inBytes(images: Float32Array, shape: PictureShape) {
+  const each = shape.size ** 2 * shape.channels;
+  const count = images.length / each;
+  const data = new Uint8Array(images.length);
+  for (let k = 0; k < count; k++)
+    data.set(toImages(images.subarray(k * each, (k + 1) * each), shape).data, k * each);
+  return { data, count, height: shape.size, width: shape.size, channels: shape.channels };
 }

@@ -1,16 +1,20 @@
 /** Opens a model on a website: its description and its weights, in memory. */
-import { parseSite, type Site } from '../config/site.js';
+import { parseSite, type Site, type SiteAutoencoder } from '../config/site.js';
 import { UsageError } from '../errors.js';
 import { bytesInMemory } from '../io/byte-source.js';
 import { openTensors } from '../io/safetensors-reader.js';
+import { buildDecoder } from '../network/autoencoder.js';
+import { stateShapes } from '../network/parameters.js';
 import { firstNotFinite, type StateDict, type Tensor } from '../network/state.js';
-import { download, type OnBytes } from './download.js';
+import { download, downloadAll, type OnBytes } from './download.js';
 import type { ModelBytes } from './protocol.js';
 
 export interface OpenSite {
   readonly site: Site;
   readonly weights: StateDict;
   readonly guide: StateDict | null;
+  /** Of the autoencoder, if the model draws latents. */
+  readonly decoder: StateDict | null;
 }
 
 /** The name of a site's description. */
@@ -21,13 +25,16 @@ const DESCRIPTION = 'model.json';
  * @throws UsageError if it is not a model; RunError if a file cannot be fetched
  */
 export async function openSite(from: string | ModelBytes, onBytes: OnBytes): Promise<OpenSite> {
-  if (typeof from !== 'string')
-    return opened(parseSite('model', from.model), from.weights, from.guide);
+  if (typeof from !== 'string') {
+    const { model, ...bytes } = from;
+    return opened(parseSite('model', model), bytes);
+  }
   const url = new URL(DESCRIPTION, from);
   const site = parseSite(DESCRIPTION, parseJson(await download(url)));
-  const weights = await download(new URL(site.weights, from), onBytes);
-  const guide = site.guide ? await download(new URL(site.guide.weights, from), onBytes) : undefined;
-  return opened(site, weights, guide);
+  const files = [site.weights, site.guide?.weights, site.autoencoder?.weights];
+  const urls = files.map((name) => (name === undefined ? null : new URL(name, from)));
+  const [weights, guide, decoder] = await downloadAll(urls, onBytes);
+  return opened(site, { weights: weights!, guide, decoder });
 }
 
 function parseJson(bytes: Uint8Array): unknown {
@@ -40,16 +47,34 @@ function parseJson(bytes: Uint8Array): unknown {
 
 async function opened(
   site: Site,
-  weights: Uint8Array,
-  guide: Uint8Array | undefined,
+  { weights, guide, decoder }: Omit<ModelBytes, 'model'>,
 ): Promise<OpenSite> {
-  if (site.guide && !guide)
-    throw new UsageError(`model.guide: expected the bytes of ${site.guide.weights}, got none`);
+  const part = (field: 'guide' | 'autoencoder', bytes: Uint8Array | undefined) => {
+    const name = site[field]?.weights;
+    if (name === undefined) return null;
+    if (bytes) return readState(name, bytes);
+    throw new UsageError(`model.${field}: expected the bytes of ${name}, got none`);
+  };
+  const state = await part('autoencoder', decoder);
+  if (state) requireDecoder(site.autoencoder!, state);
   return {
     site,
     weights: await readState(site.weights, weights),
-    guide: site.guide && guide ? await readState(site.guide.weights, guide) : null,
+    guide: await part('guide', guide),
+    decoder: state,
   };
+}
+
+/** A decoder is needed only once all is drawn. @throws UsageError for tensors of another one */
+function requireDecoder({ config, weights }: SiteAutoencoder, state: StateDict): void {
+  // They are the same for latents of any size.
+  for (const [name, shape] of stateShapes(buildDecoder(config, 1))) {
+    const got = state.get(name)?.shape.join(', ');
+    if (got !== shape.join(', '))
+      throw new UsageError(
+        `${weights}: ${name}: expected the shape [${shape.join(', ')}], got ${got === undefined ? 'none' : `[${got}]`}`,
+      );
+  }
 }
 
 async function readState(name: string, bytes: Uint8Array): Promise<StateDict> {

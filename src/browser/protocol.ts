@@ -34,6 +34,8 @@ export interface About {
   /** Side of the square images, and their channels. */
   readonly size: number;
   readonly channels: 1 | 3;
+  /** Side and channels of the latents that are drawn, and decoded to the images; null if the images themselves are drawn. */
+  readonly latents: { readonly size: number; readonly channels: number } | null;
   /** Names of the classes by label; empty without classes. */
   readonly classes: readonly string[];
   /** Whether the model also draws without a class, so that classes can guide it. */
@@ -75,7 +77,9 @@ export interface ModelBytes {
   /** The file that it names under `weights`. */
   readonly weights: Uint8Array;
   /** The file of its guide, if it has one. */
-  readonly guide?: Uint8Array;
+  readonly guide?: Uint8Array | undefined;
+  /** The file of its autoencoder's decoder, if it draws latents. */
+  readonly decoder?: Uint8Array | undefined;
 }
 
 /** The addresses that a worker needs. */

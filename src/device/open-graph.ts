@@ -1,15 +1,12 @@
 /** Opens any graph on the chosen device. TensorFlow is loaded only if it is requested. */
 import { kernelsOf, threadCount } from '../config/computing.js';
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
-import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
-import type { Demand } from '../engine/arena.js';
+import type { NetworkDevice } from '../contracts/device.js';
 import { Engine } from '../engine/engine.js';
-import { WasmNetwork } from '../engine/network/wasm-network.js';
 import type { Graph } from '../network/graph.js';
+import { type EngineUse, type GraphUse, openOnEngine, UNTIMED } from './untimed-graph.js';
 
-export interface GraphUse
-  extends Omit<NetworkOptions, 'architecture' | 'size' | 'timesteps'>,
-    Pick<Demand, 'reserve'> {}
+export { noTimes } from './untimed-graph.js';
 
 /** A network and its memory in bytes (an estimate on TensorFlow). */
 export interface OpenGraph {
@@ -18,7 +15,7 @@ export interface OpenGraph {
 }
 
 /**
- * Opens a graph that reads no timesteps: the ones that devices ask for are 0.
+ * Opens a graph that reads no timesteps.
  * @throws UsageError if it does not fit, or TensorFlow is not set up
  */
 export async function openGraph(
@@ -27,18 +24,15 @@ export async function openGraph(
   graph: Graph,
   use: GraphUse,
 ): Promise<OpenGraph> {
-  const options = { ...use, timesteps: 1 };
   if (device === 'tensorflow') {
     const { createTensorflowGraph } = await import('../tensorflow/network-device.js');
     const { estimateGraph } = await import('../tensorflow/memory.js');
-    const network = await createTensorflowGraph(graph, { ...options, eager: computing.eager });
+    const options = { ...use, ...UNTIMED, eager: computing.eager };
+    const network = await createTensorflowGraph(graph, options);
     const kind = (use.training ?? true) ? 'training' : 'prediction';
     return { network, memoryBytes: estimateGraph(graph, use.batch, kind, use.ema?.length) };
   }
-  const { network } = WasmNetwork.create({
-    ...{ graph, ...options, ...kernelsOf(computing) },
-    threads: threadCount(computing),
-  });
+  const network = openOnEngine(graph, use, engineUse(computing));
   return { network, memoryBytes: network.engine.memory.buffer.byteLength };
 }
 
@@ -51,8 +45,10 @@ export async function describeDevice(
     const { describeTensorflow } = await import('../tensorflow/network-device.js');
     return describeTensorflow(computing.eager);
   }
-  return `wasm (${Engine.describe({ ...kernelsOf(computing), threads: threadCount(computing) })})`;
+  return `wasm (${Engine.describe(engineUse(computing))})`;
 }
 
-/** The timesteps of a batch for a graph that reads none. */
-export const noTimes = (batch: number): Int32Array => new Int32Array(batch);
+const engineUse = (computing: ComputingConfig): EngineUse => ({
+  ...kernelsOf(computing),
+  threads: threadCount(computing),
+});

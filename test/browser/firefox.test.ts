@@ -5,6 +5,7 @@ import { haze } from '../helpers/cli.js';
 import { digest } from '../helpers/digest.js';
 import { firefoxTest, openTab, type Tab } from '../helpers/firefox.js';
 import { freshRun } from '../helpers/fresh-run.js';
+import { latentRun } from '../helpers/latent-run.js';
 import { ISOLATED, serve } from '../helpers/serve.js';
 import { DIGEST } from '../helpers/site-page.js';
 
@@ -36,12 +37,16 @@ async function sampled(t: ExecutionContext, run: string, about: string): Promise
   return digest(await sharp(out).removeAlpha().raw().toBuffer());
 }
 
-for (const [title, headers, asked] of [
-  ['with one worker and with two', ISOLATED, [1, 2]],
-  ['on a page that a service worker isolates', {}, [2]],
+const ofPixels = (t: ExecutionContext) =>
+  freshRun(t, { size: '16', widths: '8,8', timesteps: '20' });
+
+for (const [title, open, headers, asked] of [
+  ['with one worker and with two', ofPixels, ISOLATED, [1, 2]],
+  ['on a page that a service worker isolates', ofPixels, {}, [2]],
+  ['of latents', (t: ExecutionContext) => latentRun(t, 'tiny_16'), ISOLATED, [1]],
 ] as const)
   firefoxTest(`Firefox draws the pixels of haze sample ${title}`, async (t) => {
-    const run = await freshRun(t, { size: '16', widths: '8,8', timesteps: '20' });
+    const run = await open(t);
     const site = join(run, '..', 'site');
     const args = ['export', 'web', '.', '--out', site, '--precision', 'f32'];
     t.is((await haze(run, args)).code, 0);

@@ -8,8 +8,16 @@ import { haze } from '../helpers/cli.js';
 import { digest } from '../helpers/digest.js';
 import { freshRun, SMALL } from '../helpers/fresh-run.js';
 import { IMAGES } from '../helpers/images.js';
+import { latentRun } from '../helpers/latent-run.js';
 import { ISOLATED, serve } from '../helpers/serve.js';
-import { choose, drawOn, openSitePage, picturesDigest, said } from '../helpers/site-page.js';
+import {
+  type Choices,
+  choose,
+  drawOn,
+  openSitePage,
+  picturesDigest,
+  said,
+} from '../helpers/site-page.js';
 
 /** What one visit may load beside the weights. */
 const VISIT = 450_000;
@@ -90,6 +98,34 @@ chromiumTest(
 );
 
 chromiumTest(
+  'of latents, the page draws the pictures of haze sample, with one worker and with two',
+  async (t) => {
+    const run = await latentRun(t, 'tiny_16', { timesteps: '400' });
+    const { url } = await serve(t, await siteOf(t, run), ISOLATED);
+    const { page, errors } = await openPage(t);
+    await openSitePage(page, url);
+    t.regex(
+      (await page.locator('#about').textContent()) ?? '',
+      /^Colour images of 32x32 pixels, decoded from latents of 8x8, which are drawn by .* workers? \(relaxed SIMD\)\.$/,
+    );
+    const expected = digest(await sampled(t, run, ['--count', '16', '--seed', '5', ...FEW]));
+    await page.locator('#workers').evaluate((input) => input.setAttribute('max', '8'));
+    const progress = page.locator('#progress');
+    for (const workers of ['1', '2']) {
+      t.regex(await drawOn(page, { count: '16', seed: '5', ...few, workers }), /^Drawn in/);
+      t.is(await picturesDigest(page), expected, `${workers} workers`);
+      // Two steps of one batch, and each picture.
+      t.is(await progress.getAttribute('max'), '18');
+      t.is(await progress.getAttribute('value'), '18');
+    }
+    await cancelled(t, page, { ...few, count: '256' }, 40);
+    t.regex(await drawOn(page, { count: '16' }), /^Drawn in/);
+    t.is(await picturesDigest(page), expected);
+    t.deepEqual(errors, []);
+  },
+);
+
+chromiumTest(
   'without shared memory one worker draws the same pixels, and can be cancelled',
   async (t) => {
     const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '400', channels: '1' });
@@ -108,13 +144,18 @@ chromiumTest(
   },
 );
 
-/** Begins a long drawing, and cancels it after its first steps. */
-async function cancelled(t: ExecutionContext, page: Parameters<typeof said>[0]): Promise<void> {
-  await choose(page, { count: '256', sampler: 'ancestral', steps: '400' });
+/** Begins a long drawing, and cancels it after its first steps, or later. */
+async function cancelled(
+  t: ExecutionContext,
+  page: Parameters<typeof said>[0],
+  choices: Choices = { count: '256', sampler: 'ancestral', steps: '400' },
+  after = 3,
+): Promise<void> {
+  await choose(page, choices);
   await page.locator('#draw').click();
   const progress = page.locator('#progress');
   const place = () => progress.evaluate((bar) => Number(bar.getAttribute('value') ?? 0));
-  while ((await place()) < 3) await page.waitForTimeout(5);
+  while ((await place()) < after) await page.waitForTimeout(5);
   await page.locator('#cancel').click();
   t.is(await said(page), 'Cancelled.');
   const [at, of] = [await place(), Number(await progress.getAttribute('max'))];

@@ -1,20 +1,23 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import sharp from 'sharp';
-import { sample } from '../../src/index.js';
+import { openSite } from '../../src/browser/open-site.js';
+import { grid, sample, toImages } from '../../src/index.js';
 import { readTensors } from '../../src/io/read-tensors.js';
-import { readHeader } from '../../src/io/safetensors.js';
+import { readHeader, writeSafetensors } from '../../src/io/safetensors.js';
 import { BROWSER_CONDITIONS } from '../helpers/browser-conditions.js';
 import { haze, refuses } from '../helpers/cli.js';
 import { digest } from '../helpers/digest.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { freshRun, SMALL } from '../helpers/fresh-run.js';
+import { LATENT_SIZE, latentRun } from '../helpers/latent-run.js';
 
 const SIMPLE = { size: '16', widths: '8,16', timesteps: '12' };
+const SMALL_LATENTS = { ...SMALL, size: String(LATENT_SIZE) };
 
 /** What everything beside the weights may take, and what one visit loads of that. */
 const BUDGET = 1_000_000;
@@ -164,6 +167,88 @@ test("a run's guide is exported and guides as in haze sample; --guide none omits
   t.is((await drawSite(without, settings)).about.guide, null);
 });
 
+test('of latents, the site has the decoder alone, and the code for browsers draws the pictures of haze sample', async (t) => {
+  for (const [name, latents, settings] of [
+    ['tiny_16', 5, { count: 3, sampler: 'euler', steps: 3 }],
+    ['kl_odd_12', 3, { count: 2, seed: 9, sampler: 'ddim', steps: 2 }],
+    ['kl_plain_grey_16', 4, { count: 17, sampler: 'unipc', steps: 2 }],
+  ] as const) {
+    const run = await latentRun(t, name);
+    const site = join(run, '..', 'site');
+    const args = ['export', 'web', '.', '--out', site, '--precision', 'f32'];
+    const { code, stdout, stderr } = await haze(run, args);
+    t.is(code, 0, stderr);
+    t.regex(
+      stdout,
+      /^its decoder has [\d.]+ KiB of them, and takes [\d.]+ [KM]iB of memory for images of (32x32|16x16)$/m,
+    );
+    const { tensors } = await readHeader(join(site, 'decoder.safetensors'));
+    for (const tensor of tensors.keys()) t.regex(tensor, /^(decoder|post_quant_conv)\./);
+    const { images, pictures } = await sample(run, settings);
+    const told = await drawSite(site, settings);
+    t.is(told.images, digest(images), name);
+    t.is(told.grid, digest(grid(toImages(images, pictures)).data), name);
+    const batches = Math.ceil(settings.count / 16);
+    const all = batches * settings.steps + settings.count;
+    t.deepEqual(
+      told.steps,
+      Array.from({ length: all }, (_, i) => i + 1),
+    );
+    const { size, channels } = pictures;
+    t.like(told.about, { size, channels, latents: { size: LATENT_SIZE, channels: latents } });
+  }
+});
+
+test('of latents, classes and a guide work as in haze sample', async (t) => {
+  const run = await latentRun(t, 'tiny_16', SMALL_LATENTS, {
+    classes: ['bus', 'van'],
+    guide: true,
+  });
+  const site = join(run, '..', 'site');
+  t.is((await haze(run, ['export', 'web', '.', '--out', site, '--precision', 'f32'])).code, 0);
+  for (const settings of [
+    { count: 3, sampler: 'ddim', steps: 2, guidance: 2 },
+    { count: 2, sampler: 'ddim', steps: 2, guidance: 1, class: 'van' },
+  ] as const)
+    t.is((await drawSite(site, settings)).images, digest((await sample(run, settings)).images));
+});
+
+test("a decoder's weights have two bytes by default, and another one's are refused", async (t) => {
+  const run = await latentRun(t, 'kl_odd_12');
+  const site = join(run, '..', 'site');
+  t.is((await haze(run, ['export', 'web', '.', '--out', site])).code, 0);
+  const file = join(site, 'decoder.safetensors');
+  const { tensors } = await readTensors(file);
+  for (const { dtype } of (await readHeader(file)).tensors.values()) t.is(dtype, 'F16');
+  t.is((await drawSite(site, { count: 1, sampler: 'ddim', steps: 1 })).refused, undefined);
+  const model: unknown = JSON.parse(readFileSync(join(site, 'model.json'), 'utf8'));
+  const weights = readFileSync(join(site, 'weights.safetensors'));
+  await t.throwsAsync(
+    openSite({ model, weights }, () => {}),
+    { message: 'model.autoencoder: expected the bytes of decoder.safetensors, got none' },
+  );
+  const bias = tensors.get('decoder.conv_out.bias')!;
+  await writeSafetensors(file, new Map([...tensors].filter(([, tensor]) => tensor !== bias)));
+  await t.throwsAsync(drawSite(site, {}), {
+    message: /decoder\.safetensors: decoder\.conv_out\.bias: expected the shape \[\d+\], got none/,
+  });
+});
+
+test('a decoder that is too large for a page is refused before anything is drawn', async (t) => {
+  const run = await latentRun(t, 'tiny_16');
+  const site = join(run, '..', 'site');
+  t.is((await haze(run, ['export', 'web', '.', '--out', site])).code, 0);
+  const file = join(site, 'model.json');
+  const described = JSON.parse(readFileSync(file, 'utf8')) as { model: object };
+  const model = { ...described.model, size: 4096 };
+  writeFileSync(file, JSON.stringify({ ...described, model }));
+  const { refused } = await drawSite(site, { count: 1 });
+  t.regex(
+    refused ?? 'it drew',
+    /^autoencoder: the decoder of pictures of 16384 x 16384: memory: this needs [\d.]+ GiB, available are 4\.00 GiB;/,
+  );
+});
+
 test('invalid settings are refused with the names that programs use', async (t) => {
   const run = await freshRun(t, SIMPLE);
   const site = join(run, '..', 'site');
@@ -184,6 +269,41 @@ test('invalid settings are refused with the names that programs use', async (t) 
     [{ step: 3 }, /^draw\.step: unknown field \(did you mean steps\?\)$/],
   ] as const)
     t.regex((await drawSite(site, settings)).refused ?? 'it drew', message);
+});
+
+test('latents that no page could decode are refused', async (t) => {
+  const folder = dirname(await latentRun(t, 'tiny_16', SMALL_LATENTS));
+  const weights = join('run', 'checkpoints', 'step-1', 'model.safetensors');
+  const bare = ['--size', '8', '--timesteps', '77', '--groups', '4'];
+  const other = dirname(await latentRun(t, 'tiny_16', { size: '4096' }));
+  for (const [where, args, message] of [
+    [folder, [weights, ...bare], /so they are latents; --autoencoder gives the autoencoder that/],
+    [
+      other,
+      ['run'],
+      /export web: expected a decoder that takes 4\.00 GiB of memory at most, got one that takes [\d.]+ GiB for pictures of 16384x16384$/m,
+    ],
+  ] as const) {
+    const { code, stderr } = await haze(where, ['export', 'web', ...args, '--out', 'site']);
+    t.is(code, 2, stderr);
+    t.regex(stderr, message);
+    t.deepEqual(readdirSync(where), ['run']);
+  }
+});
+
+test('weights alone draw latents on a page by the autoencoder that is given', async (t) => {
+  const run = await latentRun(t, 'tiny_16', SMALL_LATENTS);
+  const folder = dirname(run);
+  const weights = join('run', 'checkpoints', 'step-1', 'model.safetensors');
+  const { code, stderr } = await haze(folder, [
+    ...['export', 'web', weights, '--autoencoder', join('run', 'vae'), '--out', 'site'],
+    ...['--size', '8', '--timesteps', '77', '--schedule', 'cosine', '--head-dim', 'all'],
+    ...['--norm-eps', '1e-6', '--down-padding', '0', '--precision', 'f32'],
+  ]);
+  t.is(code, 0, stderr);
+  const settings = { count: 1, sampler: 'ddim', steps: 2 } as const;
+  const told = await drawSite(join(folder, 'site'), settings);
+  t.is(told.images, digest((await sample(run, settings)).images));
 });
 
 test('an impossible export is refused before anything is written', async (t) => {
