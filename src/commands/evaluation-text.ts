@@ -100,11 +100,10 @@ function nearestText(path: string, { nearest }: Evaluation): string {
 
 function likelihoodText({ likelihood, seed }: Evaluation): string {
   if (!likelihood) return '';
-  const { name, images, timesteps, variance, bitsPerDim, standardError, prior } = likelihood;
-  const error = standardError === null ? '' : ` ±${significant(standardError, 2)}`;
+  const { name, images, timesteps, terms } = likelihood;
   const quarters = table(
     [
-      ['timesteps', 'l1', 'l2', 'huber', 'bits'],
+      ['timesteps', 'l1', 'l2', 'huber', ...(terms ? ['bits'] : [])],
       ...[0, 1, 2, 3].flatMap((quarter) => {
         const [begin, end] = [quarter, quarter + 1].map((q) => Math.floor((q * timesteps) / 4));
         if (begin === end) return [];
@@ -115,7 +114,7 @@ function likelihoodText({ likelihood, seed }: Evaluation): string {
           [
             `${begin} to ${end! - 1}`,
             ...[l1, l2, huber].map(mean),
-            significant(sum(part(likelihood.terms)), 4),
+            ...(terms ? [significant(sum(part(terms)), 4)] : []),
           ],
         ];
       }),
@@ -124,8 +123,20 @@ function likelihoodText({ likelihood, seed }: Evaluation): string {
   );
   return (
     `held out  ${printable(name)}: ${plural(images, 'image')} at each of ${plural(timesteps, 'timestep')}, seed ${seed}\n\n${quarters}\n` +
-    `bits per dimension, at most: ${significant(bitsPerDim, 4)}${error} (x_0 clamped, variance ${variance}; ${prior.toExponential(1)} of it the prior's)\n`
+    `${boundText(likelihood)}\n`
   );
+}
+
+function boundText({
+  bitsPerDim,
+  standardError,
+  prior,
+  variance,
+}: NonNullable<Evaluation['likelihood']>): string {
+  if (bitsPerDim === null || prior === null)
+    return 'losses of latents; bits per dimension are those of bytes, which latents are not';
+  const error = standardError === null ? '' : ` ±${significant(standardError, 2)}`;
+  return `bits per dimension, at most: ${significant(bitsPerDim, 4)}${error} (x_0 clamped, variance ${variance}; ${prior.toExponential(1)} of it the prior's)`;
 }
 
 const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);

@@ -56,8 +56,7 @@ async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
   const settings = args.renamed(SAMPLING_NAMES);
   checkNorm(settings, model);
   const { condition, guide } = await readDrawn(args, path, opened);
-  const pictures = readPictureShape(args, path, opened);
-  checkGeneration(generation, { pictures, decoded: autoencoder !== null }, condition !== null);
+  checkGeneration(generation, readPictureShape(args, path, opened), condition !== null);
   return {
     ...{ weights, notes },
     ...{ model, autoencoder },

@@ -62,25 +62,15 @@ export function readGeneration(
   };
 }
 
-/** What is drawn: pictures, of a network or decoded from its latents. */
-interface Drawn {
-  readonly pictures: PictureShape;
-  readonly decoded: boolean;
-}
-
 /**
  * @param labelled whether images have labels
- * @throws UsageError for latents over a queue, and for more images than a file of the format can hold
+ * @throws UsageError for more images than a file of the format can hold
  */
 export function checkGeneration(
-  { queue, format, count }: Pick<GenerationConfig, 'queue' | 'format' | 'count'>,
-  { pictures: { size, channels }, decoded }: Drawn,
+  { format, count }: Pick<GenerationConfig, 'format' | 'count'>,
+  { size, channels }: PictureShape,
   labelled: boolean,
 ): void {
-  if (queue && decoded)
-    throw new UsageError(
-      '--queue: expected a model of pixels; its workers have no autoencoder to decode latents with, so draw these without it',
-    );
   if (format === 'png') return;
   const each = size * size * channels + (labelled ? LABEL_BYTES : 0);
   const most = Math.floor(LARGEST_ARRAY[format] / each);

@@ -12,7 +12,7 @@ export interface PictureShape {
 /** The pictures of a model: its own images, or those whose latents these are. @throws UsageError for latents without an autoencoder */
 export function pictureShape(
   model: ModelConfig,
-  autoencoder: AutoencoderFiles | null | undefined,
+  autoencoder: Pick<AutoencoderFiles, 'config'> | null | undefined,
 ): PictureShape {
   if (!autoencoder) {
     requirePixels(model);

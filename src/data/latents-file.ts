@@ -1,58 +1,66 @@
-/** A file of latents: f32 in this machine's byte order, image after image, then the SHA-256 of these bytes. */
+/**
+ * A file of latents: f32 in this machine's byte order, image after image, in pieces of some images each, behind each of which is the
+ * SHA-256 of its bytes. So a file that is not whole yet says what it holds.
+ */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { RunError } from '../errors.js';
-import { writeAtomically, writeFully } from '../io/atomic.js';
 import { openPlain } from '../io/plain-file.js';
 import { bytesOf } from '../io/tensor-data.js';
 
-/** Bytes of the checksum, and per read of it. */
-const SUM = 32;
-const CHUNK = 1 << 20;
+/** Bytes of a checksum. */
+export const SUM = 32;
 
-/** Writes a file whole or not at all. @throws RunError if it cannot be written; errors of `parts` */
-export function writeLatents(path: string, parts: AsyncIterable<Float32Array>): Promise<void> {
-  return writeAtomically(path, async (file) => {
-    const hash = createHash('sha256');
-    for await (const part of parts) {
-      hash.update(bytesOf(part));
-      await writeFully(file, bytesOf(part));
-    }
-    await writeFully(file, hash.digest());
-  });
+/** How many numbers a file holds, and how many of them each of its pieces; the last piece may have fewer. */
+export interface Layout {
+  readonly values: number;
+  readonly piece: number;
 }
 
-/** A complete file, open for reading. */
+/** Bytes of a whole file. */
+export const bytesOfFile = ({ values, piece }: Layout): number =>
+  4 * values + SUM * Math.ceil(values / piece);
+
+/** The place of a number in a file, in bytes. */
+export const placeOf = (value: number, { piece }: Layout): number =>
+  4 * value + SUM * Math.floor(value / piece);
+
+/** The checksum of a piece. */
+export const sumOf = (piece: Float32Array): Buffer =>
+  createHash('sha256').update(bytesOf(piece)).digest();
+
+/** A whole file, open for reading. */
 export class LatentsFile {
   readonly path: string;
   readonly #file: FileHandle;
+  readonly #layout: Layout;
 
-  private constructor(path: string, file: FileHandle) {
+  private constructor(path: string, file: FileHandle, layout: Layout) {
     this.path = path;
     this.#file = file;
+    this.#layout = layout;
   }
 
-  /** Opens a file of so many numbers; undefined if there is none, or it has another length or is damaged. */
-  static async open(path: string, values: number): Promise<LatentsFile | undefined> {
+  /** Opens a file of that layout; undefined if there is none, or it has another length or is damaged. */
+  static async open(path: string, layout: Layout): Promise<LatentsFile | undefined> {
     const file = await openPlain(path).catch(() => undefined);
     if (!file) return undefined;
-    if (await isSound(file, 4 * values).catch(() => false)) return new LatentsFile(path, file);
+    if (await isWhole(file, layout).catch(() => false)) return new LatentsFile(path, file, layout);
     await file.close();
     return undefined;
   }
 
-  /** Reads numbers from the `first` on, as many as there is place for. @throws RunError if they cannot be read any more */
+  /**
+   * Reads numbers of one piece from the `first` on, as many as there is place for.
+   * @throws RunError if they cannot be read any more
+   */
   async read(first: number, out: Float32Array): Promise<void> {
-    const bytes = bytesOf(out);
-    for (let at = 0; at < bytes.length; ) {
-      const { bytesRead } = await this.#file
-        .read(bytes, at, bytes.length - at, 4 * first + at)
-        .catch((error: unknown) => {
-          throw new RunError(`cannot read ${this.path}: ${(error as Error).message}`);
-        });
-      if (bytesRead === 0) throw new RunError(`${this.path}: the file is shorter than it was`);
-      at += bytesRead;
-    }
+    const whole = await readAt(this.#file, bytesOf(out), placeOf(first, this.#layout)).catch(
+      (error: unknown) => {
+        throw new RunError(`cannot read ${this.path}: ${(error as Error).message}`);
+      },
+    );
+    if (!whole) throw new RunError(`${this.path}: the file is shorter than it was`);
   }
 
   close(): Promise<void> {
@@ -60,17 +68,32 @@ export class LatentsFile {
   }
 }
 
-/** Whether a file has so many bytes, and their checksum behind them. */
-async function isSound(file: FileHandle, length: number): Promise<boolean> {
-  if ((await file.stat()).size !== length + SUM) return false;
-  const hash = createHash('sha256');
-  const chunk = Buffer.alloc(Math.max(SUM, Math.min(length, CHUNK)));
-  for (let at = 0; at < length; ) {
-    const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, length - at), at);
-    if (bytesRead === 0) return false;
-    hash.update(chunk.subarray(0, bytesRead));
-    at += bytesRead;
+async function isWhole(file: FileHandle, layout: Layout): Promise<boolean> {
+  if ((await file.stat()).size !== bytesOfFile(layout)) return false;
+  return (await soundValues(file, layout)) === layout.values;
+}
+
+/** How many numbers are in sound pieces, before the first that is not. @throws the system's error */
+export async function soundValues(file: FileHandle, layout: Layout): Promise<number> {
+  const { values } = layout;
+  const piece = new Float32Array(Math.min(layout.piece, values));
+  const sum = Buffer.alloc(SUM);
+  for (let first = 0; first < values; first += layout.piece) {
+    const part = piece.subarray(0, Math.min(layout.piece, values - first));
+    const at = placeOf(first, layout);
+    const isThere =
+      (await readAt(file, bytesOf(part), at)) && (await readAt(file, sum, at + part.byteLength));
+    if (!isThere || !sumOf(part).equals(sum)) return first;
   }
-  const { bytesRead } = await file.read(chunk, 0, SUM, length);
-  return bytesRead === SUM && hash.digest().equals(chunk.subarray(0, SUM));
+  return values;
+}
+
+/** Fills memory with a file's bytes from `at` on. Resolves to whether it has so many. */
+async function readAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<boolean> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, at + done);
+    if (bytesRead === 0) return false;
+    done += bytesRead;
+  }
+  return true;
 }

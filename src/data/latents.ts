@@ -11,7 +11,10 @@ import type { LatentStore, StoredLatents } from './latent-store.js';
 import type { RunImages } from './run-images.js';
 
 /** Pictures to read at once. */
-const PIECE = 32;
+const READ = 32;
+
+/** Pictures whose latents are kept as soon as all of them are encoded. */
+const PIECE = 8;
 
 export interface Encoding {
   /** Whether images may be mirrored. */
@@ -21,7 +24,9 @@ export interface Encoding {
   readonly store: LatentStore;
   /** Pictures that are encoded so far, and in total; not called if the store has them. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Aborting it ends the encoding with the picture that is being encoded, and nothing is kept. */
+  /** Called if another process is encoding the same pictures, which is waited for. */
+  readonly onWait?: () => void;
+  /** Aborting it ends the encoding with the picture that is being encoded. What the store keeps then is not encoded again. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -34,15 +39,16 @@ export async function encodeDataset(
   autoencoder: Autoencoder,
   options: Encoding,
 ): Promise<LatentDataset> {
-  const { mirrored, store } = options;
+  const { mirrored, store, signal, onWait } = options;
   const { latentSize: size, latentChannels: channels } = autoencoder;
   const { name, count, classes } = pictures;
   const views = mirrored ? 2 : 1;
-  const values = count * views * size ** 2 * channels;
+  const each = views * size ** 2 * channels;
+  const layout = { values: count * each, piece: PIECE * each };
   const key = await keyOf(pictures, autoencoder, options);
+  const from = (first: number) => encoded(pictures, first / each, autoencoder, options);
   const stored =
-    (await store.find(key, values)) ??
-    (await store.make(key, values, encoded(pictures, autoencoder, options)));
+    (await store.find(key, layout)) ?? (await store.make(key, layout, { from, signal, onWait }));
   return new LatentDataset({ name, count, size, channels, classes }, stored, mirrored);
 }
 
@@ -99,54 +105,69 @@ async function keyOf(
   const shapes = { count, size, channels, latentSize, latentChannels, mirrored };
   const hash = createHash('sha256');
   hash.update(`${JSON.stringify({ identity, ...shapes, order: endianness() })}\n`);
-  for await (const pixels of inOrder(pictures, signal)) hash.update(pixels);
+  for await (const pixels of inOrder(pictures, 0, signal)) hash.update(pixels);
   return hash.digest('hex');
 }
 
-/** The latents of each picture, and of its mirror image. */
+/**
+ * The latents of a picture, encoded as for training.
+ * @param pixels u8 [size, size, channels]
+ * @param name of the picture, for messages
+ * @throws UsageError for latents that are not finite
+ */
+export async function encodePicture(
+  pixels: Uint8Array,
+  isMirrored: boolean,
+  autoencoder: Autoencoder,
+  name: string,
+): Promise<Float32Array> {
+  const { size, channels } = autoencoder;
+  const picture = sharedArithmetic().batchToFloat(pixels, Uint32Array.of(isMirrored ? 1 : 0), {
+    ...{ height: size, width: size, channels },
+  });
+  const latents = await autoencoder.encode(picture);
+  if (latents.every(Number.isFinite)) return latents;
+  throw new UsageError(`${name}: the autoencoder's latents are not finite`);
+}
+
+/** The latents of each picture from the `first` on, and of its mirror image. */
 async function* encoded(
   pictures: Dataset,
+  first: number,
   autoencoder: Autoencoder,
   { mirrored, onProgress, signal }: Encoding,
 ): AsyncGenerator<Float32Array, void, undefined> {
-  const { name, count, size, channels } = pictures;
+  const { name, count } = pictures;
   const each = imageBytes(pictures);
-  const flips = mirrored ? [0, 1] : [0];
-  let done = 0;
-  for await (const pixels of inOrder(pictures, signal))
+  const views = mirrored ? [false, true] : [false];
+  let done = first;
+  for await (const pixels of inOrder(pictures, first, signal))
     for (let at = 0; at < pixels.length; at += each) {
-      for (const flip of flips) {
+      const picture = pixels.subarray(at, at + each);
+      for (const isMirrored of views) {
         signal?.throwIfAborted();
-        const latents = await autoencoder.encode(
-          sharedArithmetic().batchToFloat(pixels.subarray(at, at + each), Uint32Array.of(flip), {
-            ...{ height: size, width: size, channels },
-          }),
-        );
-        if (!latents.every(Number.isFinite))
-          throw new UsageError(
-            `${name}: the autoencoder's latents of image ${done} are not finite`,
-          );
-        yield latents;
+        yield await encodePicture(picture, isMirrored, autoencoder, `${name}: image ${done}`);
       }
       done++;
       onProgress?.(done, count);
     }
 }
 
-/** All pictures, some at a time: u8 [some, size, size, channels]. */
+/** The pictures from `begin` on, some at a time: u8 [some, size, size, channels]. */
 async function* inOrder(
   pictures: Dataset,
+  begin: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { count } = pictures;
   const from = (first: number) =>
-    Array.from({ length: Math.max(0, Math.min(PIECE, count - first)) }, (_, i) => first + i);
-  for (let first = 0; first < count; first += PIECE) {
+    Array.from({ length: Math.max(0, Math.min(READ, count - first)) }, (_, i) => first + i);
+  for (let first = begin; first < count; first += READ) {
     signal?.throwIfAborted();
     const indices = from(first);
     const pixels = new Uint8Array(indices.length * imageBytes(pictures));
     const reading = pictures.read(indices, pixels);
-    const next = from(first + PIECE);
+    const next = from(first + READ);
     if (next.length > 0) pictures.ahead([next]);
     await reading;
     yield pixels;

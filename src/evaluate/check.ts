@@ -29,10 +29,6 @@ export function checkEvaluation(options: Given): void {
     throw new UsageError(
       `--held-out: there is no bound for a flow model such as ${subject.name}; expected epsilon, x0 or v`,
     );
-  if (heldOut !== null && subject.kind === 'model' && subject.autoencoder)
-    throw new UsageError(
-      `--held-out: there is no bound for pictures whose latents a model draws, such as ${subject.name}; expected a model of pixels`,
-    );
   if (features && needsSamples(options) && subject.kind === 'model' && subject.count < 2)
     throw new UsageError(
       `--count: expected 2 or more, since features of one image have no covariance, got ${subject.count}`,

@@ -270,7 +270,7 @@ class Run {
       random: this.#random,
       breath: this.#breath,
       onNote: (text) => this.#note(text),
-      onProgress: (done, total) => this.#progress('passes', done, total),
+      onProgress: (what, done, total) => this.#progress(what, done, total),
     });
   }
 

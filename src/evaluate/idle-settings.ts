@@ -49,7 +49,7 @@ function hasReference({ reference }: Given): boolean {
   return reference !== null;
 }
 
-/** Settings of samples that also matter to a likelihood: the variance, and the sampler that has one. */
+/** Settings of samples that also matter to a likelihood, of pixels: the variance, and the sampler that has one. */
 const OF_LIKELIHOOD = ['variance'];
 
 /** @throws UsageError naming a given setting without an effect */
@@ -58,12 +58,15 @@ export function refuseIdleSettings(settings: Source, sampling: Source, given: Gi
     for (const name of names)
       if (settings.has(name) && !met(given))
         throw new UsageError(`${settings.where(name)}: ${need}`);
-  if (given.subject.kind === 'model' && !needsSamples(given)) refuseSampling(settings, sampling);
+  const { subject } = given;
+  if (subject.kind === 'model' && !needsSamples(given))
+    refuseSampling(settings, sampling, subject.autoencoder ? [] : OF_LIKELIHOOD);
 }
 
-/** @throws UsageError for settings of samples if none are drawn */
-function refuseSampling(settings: Source, sampling: Source): void {
-  const free = sampling.has('variance') ? [...OF_LIKELIHOOD, 'sampler'] : OF_LIKELIHOOD;
+/** @throws UsageError for settings of samples, beside the free ones, if none are drawn */
+function refuseSampling(settings: Source, sampling: Source, others: readonly string[]): void {
+  const hasOther = others.some((name) => sampling.has(name));
+  const free = hasOther ? [...others, 'sampler'] : others;
   const idle = SAMPLING_SETTINGS.find((name) => sampling.has(name) && !free.includes(name));
   const where = settings.has('count')
     ? settings.where('count')

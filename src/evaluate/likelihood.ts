@@ -1,7 +1,8 @@
 /**
  * How well a model predicts unseen images: the loss on their noise by timestep, and the variational bound of
  * their likelihood in bits per dimension (Ho et al. 2020, eq. 5; Nichol & Dhariwal 2021, whose image_nll computes the same terms).
- * For networks that predict ε, or something from which it follows, with a fixed variance.
+ * For networks that predict ε, or something from which it follows, with a fixed variance. Of latents there are only losses: the bound is
+ * one of bytes, and clamps to their range.
  */
 import type { Loss } from '../contracts/device.js';
 import { imageFrom, type Mix, noiseFrom, type Objective } from '../diffusion/objective.js';
@@ -13,14 +14,17 @@ import type { Breath } from './breath.js';
 export interface Likelihood {
   readonly images: number;
   readonly timesteps: number;
-  /** The bound: the prior's term plus the terms of all timesteps. */
-  readonly bitsPerDim: number;
-  /** Standard error of that mean over the images; null for one image. */
+  /** The bound: the prior's term plus the terms of all timesteps. Null for latents. */
+  readonly bitsPerDim: number | null;
+  /** Standard error of that mean over the images; null for one image, and for latents. */
   readonly standardError: number | null;
-  /** The prior's term: bits per dimension that x_T still contains about the image. */
-  readonly prior: number;
-  /** Bits per dimension of each timestep: at 0 those of the image's bytes, after that the error of the reverse step. */
-  readonly terms: readonly number[];
+  /** The prior's term: bits per dimension that x_T still contains about the image. Null for latents. */
+  readonly prior: number | null;
+  /**
+   * Bits per dimension of each timestep: at 0 those of the image's bytes, after that the error of the reverse step. Null for
+   * latents.
+   */
+  readonly terms: readonly number[] | null;
   /** Mean |ε − ε̂|, squared or Huber's. */
   readonly losses: Readonly<Record<Loss, readonly number[]>>;
 }
@@ -31,8 +35,8 @@ export interface LikelihoodOptions {
   readonly objective: Exclude<Objective, 'flow'>;
   /** σ² of the reverse steps: the posterior variance, or β_t. At t = 0 both are the posterior variance of t = 1. */
   readonly variance: 'small' | 'large';
-  /** u8, one image after the other. */
-  readonly pixels: Uint8Array;
+  /** u8 pixels, or f32 latents, one image after the other. */
+  readonly values: Uint8Array | Float32Array;
   readonly images: number;
   /** Images per call of `predict`. */
   readonly batch: number;
@@ -45,12 +49,13 @@ export interface LikelihoodOptions {
 
 /** Every image at every timestep. @throws RunError for a prediction that is not finite: no mean would be */
 export async function likelihood(options: LikelihoodOptions, breath: Breath): Promise<Likelihood> {
-  const { schedule, objective, images, batch, pixels } = options;
+  const { schedule, objective, images, batch, values } = options;
   const steps = schedule.timesteps;
-  const each = pixels.length / images;
+  const each = values.length / images;
+  const isBounded = values instanceof Uint8Array;
   const sums = new Sums(images, steps);
   const tables = boundTables(schedule, objective, options.variance);
-  const x0 = Float64Array.from(pixels, (byte) => byte / 127.5 - 1);
+  const x0 = Float64Array.from(values, isBounded ? (byte) => byte / 127.5 - 1 : (value) => value);
   const xt = new Float32Array(batch * each);
   const hat = new Float64Array(each);
   const t = new Int32Array(batch);
@@ -74,15 +79,19 @@ export async function likelihood(options: LikelihoodOptions, breath: Breath): Pr
       checkPrediction(output, t[slot]!);
       const pair = { x0: own, epsilon: epsilon[slot]!, output, t: t[slot]! };
       predictedNoise(hat, pair, tables);
-      sums.add(image, pair.t, pair.epsilon, hat, term(pair, tables));
+      sums.addLosses(pair.t, pair.epsilon, hat);
+      if (isBounded) sums.addTerm(image, pair.t, term(pair, tables));
     }
     options.onProgress?.(first + pairs, images * steps);
     await breath.take();
   }
+  if (!isBounded) return { ...sums.losses(), ...NO_BOUND };
   for (let i = 0; i < images; i++)
     sums.prior[i] = priorTerm(x0.subarray(i * each, (i + 1) * each), tables);
-  return sums.result();
+  return { ...sums.losses(), ...sums.bound() };
 }
+
+const NO_BOUND = { bitsPerDim: null, standardError: null, prior: null, terms: null };
 
 /** @throws RunError for a prediction that is not finite */
 function checkPrediction(output: Float32Array, t: number): void {
@@ -232,7 +241,7 @@ class Sums {
     this.#losses = { l1: losses(), l2: losses(), huber: losses() };
   }
 
-  add(image: number, t: number, epsilon: Float32Array, hat: Float64Array, bits: number): void {
+  addLosses(t: number, epsilon: Float32Array, hat: Float64Array): void {
     let [l1, l2, huber] = [0, 0, 0];
     for (let i = 0; i < epsilon.length; i++) {
       const d = Math.abs(epsilon[i]! - hat[i]!);
@@ -244,25 +253,33 @@ class Sums {
     this.#losses.l1[t]! += l1 / values;
     this.#losses.l2[t]! += l2 / values;
     this.#losses.huber[t]! += huber / values;
+  }
+
+  addTerm(image: number, t: number, bits: number): void {
     this.#terms[t]! += bits;
     this.#ofImages[image]! += bits;
   }
 
-  result(): Likelihood {
+  losses(): Pick<Likelihood, 'images' | 'timesteps' | 'losses'> {
+    const { l1, l2, huber } = this.#losses;
+    const losses = { l1: this.#mean(l1), l2: this.#mean(l2), huber: this.#mean(huber) };
+    return { images: this.#images, timesteps: this.#steps, losses };
+  }
+
+  bound(): Pick<Likelihood, 'bitsPerDim' | 'standardError' | 'prior' | 'terms'> {
     const n = this.#images;
-    const mean = (values: Float64Array) => Array.from(values, (value) => value / n);
     const totals = this.#ofImages.map((bits, i) => bits + this.prior[i]!);
     const bitsPerDim = totals.reduce((a, b) => a + b, 0) / n;
     const squares = totals.reduce((sum, bits) => sum + (bits - bitsPerDim) ** 2, 0);
-    const { l1, l2, huber } = this.#losses;
     return {
-      images: n,
-      timesteps: this.#steps,
       bitsPerDim,
       standardError: n > 1 ? Math.sqrt(squares / (n - 1) / n) : null,
       prior: this.prior.reduce((a, b) => a + b, 0) / n,
-      terms: mean(this.#terms),
-      losses: { l1: mean(l1), l2: mean(l2), huber: mean(huber) },
+      terms: this.#mean(this.#terms),
     };
+  }
+
+  #mean(values: Float64Array): number[] {
+    return Array.from(values, (value) => value / this.#images);
   }
 }

@@ -1,13 +1,16 @@
-/** The likelihood of images under a model, computed on its device. */
+/** The likelihood of images under a model, computed on its device; of a model of latents the losses on the images' latents. */
 
 import { threadCount } from '../config/computing.js';
 import { among, requireClasses } from '../data/classes.js';
+import { encodePicture } from '../data/latents.js';
 import type { Source } from '../data/source.js';
 import { chooseDevice } from '../device/choose.js';
 import { openUnet } from '../device/open.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { makeSchedule } from '../diffusion/schedule.js';
+import type { AutoencoderFiles } from '../io/autoencoder.js';
 import { readWeights } from '../io/weights.js';
+import { encoderInWords, withAutoencoder } from '../sample/decode.js';
 import type { Breath } from './breath.js';
 import { streamImages } from './image-stream.js';
 import { likelihood } from './likelihood.js';
@@ -20,7 +23,8 @@ interface Means {
   readonly random: CounterRandom;
   readonly breath: Breath;
   readonly onNote: (text: string) => void;
-  readonly onProgress: (done: number, total: number) => void;
+  /** Told of passes, and of pictures that are encoded. */
+  readonly onProgress: (what: string, done: number, total: number) => void;
 }
 
 /** Uses some of the images, chosen by the seed. @throws UsageError if the model does not fit, or no image can be read */
@@ -28,9 +32,10 @@ export async function modelLikelihood(
   subject: ModelSubject,
   source: Source,
   options: EvaluateOptions,
-  { random, breath, onNote, onProgress }: Means,
+  means: Means,
 ): Promise<NonNullable<Evaluation['likelihood']>> {
-  const { model, pictures, diffusion, sampling, weights } = subject;
+  const { random, breath, onNote, onProgress } = means;
+  const { model, pictures, autoencoder, diffusion, sampling, weights } = subject;
   const { computing, requireCuda, heldOutImages } = options;
   const { objective = 'epsilon' } = diffusion;
   if (objective === 'flow') throw new Error('flow has no bound here, which was checked');
@@ -43,6 +48,9 @@ export async function modelLikelihood(
     heldOutImages,
     onNote,
   );
+  const values = autoencoder
+    ? await latentsOf(autoencoder, pixels, numbers, { subject, source, options, means })
+    : pixels;
   const { device } = await chooseDevice(computing, requireCuda);
   const schedule = makeSchedule(diffusion);
   const { unet } = await openUnet(device, computing, {
@@ -54,11 +62,12 @@ export async function modelLikelihood(
   });
   try {
     await unet.importState(await readWeights(weights));
-    const each = pixels.length / numbers.length;
+    const each = values.length / numbers.length;
     const variance = sampling.variance ?? 'small';
     const found = await likelihood(
       {
-        ...{ schedule, variance, pixels, onProgress },
+        ...{ schedule, variance, values },
+        onProgress: (done, total) => onProgress('passes', done, total),
         images: numbers.length,
         batch: unet.batch,
         objective,
@@ -68,10 +77,42 @@ export async function modelLikelihood(
       },
       breath,
     );
-    return { ...found, name: source.name, variance };
+    return { ...found, name: source.name, variance: autoencoder ? null : variance };
   } finally {
     await unet.dispose();
   }
+}
+
+interface Encoded {
+  readonly subject: ModelSubject;
+  readonly source: Source;
+  readonly options: EvaluateOptions;
+  readonly means: Means;
+}
+
+/** The latents of pictures, encoded as for training. @throws UsageError for latents that are not finite */
+async function latentsOf(
+  files: AutoencoderFiles,
+  pixels: Uint8Array,
+  numbers: readonly number[],
+  { subject: { model }, source, options, means: { breath, onNote, onProgress } }: Encoded,
+): Promise<Float32Array> {
+  const { computing, requireCuda } = options;
+  const count = numbers.length;
+  return withAutoencoder(files, { model, computing, requireCuda }, async (autoencoder) => {
+    onNote(encoderInWords(autoencoder));
+    const { latentSize, latentChannels } = autoencoder;
+    const [from, to] = [pixels.length / count, latentSize ** 2 * latentChannels];
+    const latents = new Float32Array(count * to);
+    for (const [k, number] of numbers.entries()) {
+      const picture = pixels.subarray(k * from, (k + 1) * from);
+      const name = `--held-out: ${source.label(number)}`;
+      latents.set(await encodePicture(picture, false, autoencoder, name), k * to);
+      onProgress('pictures encoded', k + 1, count);
+      await breath.take();
+    }
+    return latents;
+  });
 }
 
 /** The class of each image among the model's; null for an unconditional model. @throws UsageError */

@@ -90,8 +90,8 @@ export interface Evaluation {
   readonly pairs: { readonly samples: number; readonly reference: number } | null;
   readonly slicedWasserstein: SlicedWasserstein | null;
   readonly nearest: readonly NearestOf[] | null;
-  /** Of the model on held-out images. */
+  /** Of the model on held-out images, or on their latents, of which there are losses alone: `variance` is null then. */
   readonly likelihood:
-    | (Likelihood & { readonly name: string; readonly variance: 'small' | 'large' })
+    | (Likelihood & { readonly name: string; readonly variance: 'small' | 'large' | null })
     | null;
 }

@@ -2,7 +2,8 @@ import type { Autoencoder } from '../contracts/autoencoder.js';
 import type { Generator, LatentGenerator } from '../contracts/generator.js';
 import { requireFinite } from '../diffusion/finite.js';
 import { sharedArithmetic } from '../engine/arithmetic.js';
-import { decoderInWords, OUT_OF_RANGE } from '../sample/decode.js';
+import { decoderInWords } from '../sample/decode.js';
+import { OUT_OF_RANGE } from '../sample/decode-each.js';
 
 /**
  * Draws latents with another generator, and decodes them to pictures: all lanes share one autoencoder, which takes their pictures one

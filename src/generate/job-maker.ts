@@ -73,7 +73,7 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
     lane: number,
     { images }: GenerateJob,
   ): Promise<Uint8Array> {
-    const each = bytesOfImage(recipe.model);
+    const each = bytesOfImage(recipe);
     const pixels = new Uint8Array(images.length * each);
     for (let at = 0; at < images.length; at += generator.batch) {
       const batch = Uint32Array.from(images.slice(at, at + generator.batch));
@@ -116,7 +116,7 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
 
   private async open(recipe: Recipe, trajectory: Trajectory): Promise<Generator> {
     const { cache, threads } = this.options;
-    const { model, guide, batch } = recipe;
+    const { model, autoencoder, guide, batch } = recipe;
     const weights = cache.pathOf(recipe.weights);
     const state = await cache.read(this.connection.redis, recipe.weights, async (path) => {
       await checkNetworkOf(path, model, 'the job');
@@ -127,8 +127,15 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
       weights: await cache.file(this.connection.redis, guide.weights),
     };
     if (guided) await checkNetworkOf(guided.weights, guided.model, 'the job');
+    const decoder = autoencoder && {
+      config: autoencoder.config,
+      weights: await cache.file(this.connection.redis, autoencoder.weights),
+    };
     const schedule = makeSchedule(recipe.diffusion);
-    const options = { ...recipe, ...this.forms(), weights, guide: guided };
+    const options = {
+      ...{ ...recipe, ...this.forms(), weights },
+      ...{ guide: guided, autoencoder: decoder },
+    };
     const yields = recipe.sampling.norm === 'running';
     const share = { batch, lanes: threads, workers: threads, yields };
     return openGenerator(options, 'wasm', trajectory, schedule, share, state).catch((error) => {

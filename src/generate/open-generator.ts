@@ -5,6 +5,7 @@ import { openArithmetic } from '../device/open.js';
 import { openAutoencoder } from '../device/open-autoencoder.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
+import type { AutoencoderWeights } from '../io/autoencoder.js';
 import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
 import { onEngine, openSampler, withNetworks } from '../sample/open-sampler.js';
@@ -26,17 +27,13 @@ export interface Share {
 }
 
 /** The options that a generator needs. */
-type Options = Pick<
-  GenerateOptions,
-  | 'computing'
-  | 'model'
-  | 'autoencoder'
-  | 'sampling'
-  | 'condition'
-  | 'guide'
-  | 'seed'
-  | 'requireCuda'
->;
+interface Options
+  extends Pick<
+    GenerateOptions,
+    'computing' | 'model' | 'sampling' | 'condition' | 'guide' | 'seed' | 'requireCuda'
+  > {
+  readonly autoencoder?: AutoencoderWeights | null;
+}
 
 /** A generator on the chosen device, with these weights. @throws UsageError if it does not fit */
 export async function openGenerator(

@@ -21,6 +21,7 @@ import { enterQueue } from '../queue/queues.js';
 import { Requests } from '../queue/requests.js';
 import { Team } from '../queue/team.js';
 import { Turns } from '../queue/turns.js';
+import { readDecoder } from '../sample/decode.js';
 import { plural } from '../units.js';
 import { unlessAborted } from '../unless-aborted.js';
 import type { GenerateOptions } from './options.js';
@@ -80,7 +81,7 @@ export class QueuedGenerator implements Generator {
     });
   }
 
-  /** Connects, and uploads the weights for workers. @throws like `connect`; UsageError if Redis has no room */
+  /** Connects, and uploads the weights for workers, and a decoder's. @throws like `connect`; UsageError if Redis has no room */
   static async open(options: QueuedOptions, state: StateDict): Promise<QueuedGenerator> {
     const { onNote, signal } = options;
     const address = parseAddress('--queue', options.queue!);
@@ -185,19 +186,23 @@ const later = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
 
 /** As many jobs as there is work for, and whose results fit into the room for them in Redis. */
-function lanesOf({ batch, model }: Recipe, missing: number): number {
-  const room = Math.floor(MOST_BYTES / (batch * bytesOfImage(model)));
+function lanesOf(recipe: Recipe, missing: number): number {
+  const { batch } = recipe;
+  const room = Math.floor(MOST_BYTES / (batch * bytesOfImage(recipe)));
   return Math.max(1, Math.min(MOST_JOBS, room, Math.ceil(missing / batch) + 1));
 }
 
 /** The recipe of a run, whose weights are in the cache. */
 async function cached(options: QueuedOptions, state: StateDict, cache: BlobCache) {
   const { model, diffusion, sampling, condition = null, guide = null, seed, batch } = options;
+  const { autoencoder = null } = options;
   const weights = await cache.add(state);
   const other = guide ? await cache.add(await readWeights(guide.weights)) : null;
+  const decoder = autoencoder ? await cache.add(await readDecoder(autoencoder)) : null;
   const recipe: Recipe = {
     weights,
     model,
+    autoencoder: autoencoder && decoder && { config: autoencoder.config, weights: decoder },
     // The loss matters only in training.
     diffusion: { ...diffusion, loss: 'l1' },
     sampling,
@@ -206,7 +211,7 @@ async function cached(options: QueuedOptions, state: StateDict, cache: BlobCache
     seed,
     batch,
   };
-  const all = other ? [weights, other] : [weights];
+  const all = [weights, other, decoder].filter((blob) => blob !== null);
   return { recipe, blobs: all.map((blob) => [cache.pathOf(blob), blob] as const) };
 }
 
@@ -238,7 +243,7 @@ async function makeRoom(
   const weights = blobs.reduce((sum, [, { bytes }]) => sum + bytes, 0);
   const there = weights - missingOf.reduce((sum, bytes) => sum + bytes, 0);
   const images = Math.min(missing, lanesOf(recipe, missing) * recipe.batch);
-  const held = weights + images * bytesOfImage(recipe.model);
+  const held = weights + images * bytesOfImage(recipe);
   const what = `weights, and ${plural(images, 'image')} in transit`;
   checkRoom(connection, await connection.info(), { held, there, what });
   await keepBlobs(redis, run, blobs);

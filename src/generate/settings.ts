@@ -102,13 +102,28 @@ const unsaid = (model: ModelConfig): Settings =>
     ]),
   );
 
+/** What a hash is of, for messages. */
+const HASHED: Readonly<Record<string, string>> = {
+  model: 'weights',
+  guide: 'guide',
+  autoencoder: 'autoencoder',
+};
+
+/** A value for messages: the beginning of a hash is enough. */
+function shown(name: string, value: string | number | undefined): string {
+  if (value === undefined) return 'none';
+  const what = HASHED[name];
+  if (what === undefined) return String(value);
+  return `the ${what} of SHA-256 ${String(value).replace(/^([0-9a-f]{12})[0-9a-f]{52}/, '$1…')}`;
+}
+
 /** @throws UsageError naming the first setting in which the folder's images differ */
 export function checkSettings(out: string, found: Settings, wanted: Settings): void {
   for (const name of new Set([...Object.keys(wanted), ...Object.keys(found)])) {
     if (isDeepStrictEqual(found[name], wanted[name])) continue;
     throw new UsageError(
-      `${FLAGS[name] ?? `--${name}`}: the images in ${out} were drawn with ${found[name] ?? 'none'}, ` +
-        `got ${wanted[name] ?? 'none'}; give another --out`,
+      `${FLAGS[name] ?? `--${name}`}: the images in ${out} were drawn with ${shown(name, found[name])}, ` +
+        `got ${shown(name, wanted[name])}; give another --out`,
     );
   }
 }

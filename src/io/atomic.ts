@@ -89,11 +89,19 @@ export async function syncFolder(path: string, system = HERE): Promise<void> {
   }
 }
 
-/** Writes all the bytes: a single write may stop short, or exceed the limit of a system call. */
-export async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes all the bytes: a single write may stop short, or exceed the limit of a system call.
+ * @param place in the file; default behind what was written before
+ */
+export async function writeFully(
+  file: FileHandle,
+  bytes: Uint8Array,
+  place: number | null = null,
+): Promise<void> {
   for (let at = 0; at < bytes.length; ) {
     const length = Math.min(bytes.length - at, LARGEST_CALL);
-    at += (await file.write(bytes, at, length)).bytesWritten;
+    const here = place === null ? null : place + at;
+    at += (await file.write(bytes, at, length, here)).bytesWritten;
   }
 }
 

@@ -27,6 +27,9 @@ export interface AutoencoderFiles {
   readonly weights: string;
 }
 
+/** What it computes with; the file may hold only the half that is needed. */
+export type AutoencoderWeights = Pick<AutoencoderFiles, 'config' | 'weights'>;
+
 /**
  * The autoencoder in a folder. Of the weights it only looks for the file.
  * @throws UsageError for anything else, naming what is missing or not supported
@@ -80,15 +83,14 @@ interface Part {
 }
 
 async function readPart(path: string, graph: Graph, part: Part): Promise<StateDict> {
-  const state = await withTensorFile(path, async (file) => {
+  return withTensorFile(path, async (file) => {
     const entries = named(path, () => byCurrentName(file.entries));
-    const read = new Map<string, Tensor>();
+    const state = new Map<string, Tensor>();
     for (const [name, { stored, shape }] of fitting(path, part, graph, entries))
-      read.set(name, { ...(await file.read(stored)), shape } as Tensor);
-    return read;
+      state.set(name, { ...(await file.read(stored)), shape } as Tensor);
+    checkValues(state, entries, path);
+    return state;
   });
-  checkValues(state, path);
-  return state;
 }
 
 /** The part's tensors. */

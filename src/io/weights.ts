@@ -62,20 +62,27 @@ export async function readWeights(path: string, onNote: OnNote = () => {}): Prom
     const read = new Map<string, Tensor>();
     for (const [name, { stored, shape }] of entries)
       read.set(name, { ...(await file.read(prefix + stored)), shape } as Tensor);
+    checkValues(read, entries, path);
     return { tensors: read, network };
   });
-  checkValues(tensors, path);
   checkVariances(tensors, path);
   return network.kind === 'dit' ? withoutVariance(withoutSingleClass(tensors), network) : tensors;
 }
 
-/** @throws UsageError for a tensor of the wrong type, or with a value that is not finite */
-export function checkValues(tensors: StateDict, path: string): void {
+/**
+ * @param entries the tensors in the file, whose types may be others than those that they are read as
+ * @throws UsageError for a tensor of the wrong type, or with a value that is not finite
+ */
+export function checkValues(
+  tensors: StateDict,
+  entries: ReadonlyMap<string, NamedEntry>,
+  path: string,
+): void {
   for (const [name, { dtype }] of tensors) {
     const expected = name.endsWith('.num_batches_tracked') ? 'I64' : 'F32';
     if (dtype !== expected)
       throw new UsageError(
-        `${path}: ${name}: expected ${expected} or a type that converts to it, got ${dtype}`,
+        `${path}: ${name}: expected ${expected} or a type that converts to it, got ${entries.get(name)?.dtype ?? dtype}`,
       );
   }
   const fault = firstNotFinite(tensors);
@@ -90,10 +97,9 @@ export async function hashWeights(path: string): Promise<string> {
   return under === undefined ? hash : `${hash}#${under}`;
 }
 
-/** A tensor of a network under its current name: its name in the file, and its shape. */
-export interface NamedEntry {
+/** A tensor of a network under its current name: its name in the file, its type there, and its shape. */
+export interface NamedEntry extends TensorEntry {
   readonly stored: string;
-  readonly shape: readonly number[];
 }
 
 /** Opens a file of weights and finds the network in it; if there is none, its names are used unchanged. */
@@ -134,7 +140,8 @@ export function byCurrentName(entries: ReadonlyMap<string, TensorEntry>): Map<st
     const name = currentName(stored);
     const other = found.get(name);
     if (other) throw new UsageError(`${name}: expected it once, got ${other.stored} and ${stored}`);
-    found.set(name, { stored, shape: currentShape(name, entry.shape) });
+    const { dtype, shape } = entry;
+    found.set(name, { stored, dtype, shape: currentShape(name, shape) });
   }
   return found;
 }

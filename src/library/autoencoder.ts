@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { AutoencoderTraining } from '../config/autoencoder-training.js';
 import { JsonObject } from '../config/json.js';
+import { GIVEN, type GivenImage, type GivenImages, isIterable } from '../data/given.js';
 import { UsageError } from '../errors.js';
 import type { AutoencoderEvent, AutoencoderResult } from '../train/autoencoder/options.js';
 import { trainAutoencoder as trainSettings } from '../train/autoencoder/train.js';
@@ -13,10 +14,10 @@ import { asProgram } from './spelling.js';
 export interface AutoencoderSettings
   extends Partial<Omit<AutoencoderTraining, 'source' | 'arithmetic'>> {
   /**
-   * A folder of pictures, a data file or `toy-cars`. On a resume it may be left out; its default is then where they were.
-   * E.g. `data: 'photos'`.
+   * A folder of pictures, a data file or `toy-cars`, or pictures as arrays. On a resume it may be left out, unless they were arrays; its
+   * default is then where they were. E.g. `data: 'photos'`.
    */
-  readonly data?: string;
+  readonly data?: string | GivenImages;
   /** The folder of the autoencoder, which must be new or empty. E.g. `out: 'vae'`. */
   readonly out: string;
   /** Continue the training in `out` with its own settings. Default false. E.g. `resume: true`. */
@@ -56,16 +57,22 @@ async function start(settings: AutoencoderSettings): Promise<AutoencoderResult> 
     throw new UsageError(
       `trainAutoencoder.${unknown}: unknown option; expected ${Object.keys(KNOWN).join(', ')}`,
     );
-  const { signal, onEvent, ...given } = settings;
-  const source = new JsonObject('trainAutoencoder', byOwnNames('trainAutoencoder', given), 'all');
+  const { signal, onEvent, data, ...given } = settings;
+  const images = isIterable(data) ? imagesOf(data as GivenImages) : undefined;
+  const all = { ...given, data: images ? GIVEN : data };
+  const source = new JsonObject('trainAutoencoder', byOwnNames('trainAutoencoder', all), 'all');
   const out = source.text('out');
   if (out === undefined)
     throw new UsageError('trainAutoencoder.out: expected a folder, got nothing');
   const own = {
-    data: source.text('data'),
+    ...{ data: source.text('data'), images },
     resume: source.boolean('resume') ?? false,
     dataBudget: source.whole('dataBudget', { min: 0 }),
     requireCuda: source.boolean('requireCuda') ?? false,
   };
   return trainSettings({ settings: source, out: resolve(out), ...own, signal, onEvent });
 }
+
+/** A list as it is at the call, which may change later. */
+const imagesOf = (images: GivenImages): GivenImages =>
+  Array.isArray(images) ? [...(images as readonly GivenImage[])] : images;

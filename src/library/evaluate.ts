@@ -55,7 +55,7 @@ export interface EvaluateSettings extends DrawSettings<EvaluateEvent> {
   readonly saveStatistics?: string;
   /**
    * Images that the model was not trained on, by path or as arrays, with labels if it is class-conditional: loss by timestep, and bits per
-   * dimension. Default none. E.g. `heldOut: 'others'`.
+   * dimension (none of a model of latents, whose losses are of these images' latents). Default none. E.g. `heldOut: 'others'`.
    */
   readonly heldOut?: string | GivenImages;
   /** How many of them. Default 64. E.g. `heldOutImages: 16`. */

@@ -37,7 +37,7 @@ async function make(model: string, settings: GenerateSettings): Promise<Generate
     if (out === undefined) throw new UsageError('generate.out: expected a folder, got nothing');
     return { out: resolve(out), ...readGeneration(source, computing) };
   });
-  const { pictures, autoencoder, condition } = options;
-  checkGeneration(options, { pictures, decoded: autoencoder !== null }, condition !== null);
+  const { pictures, condition } = options;
+  checkGeneration(options, pictures, condition !== null);
   return generateWeights(options);
 }

@@ -6,7 +6,6 @@ import type {
   ComputingConfig,
   DiffusionConfig,
   ModelConfig,
-  PixelModel,
   SamplingConfig,
 } from '../config/config.js';
 import {
@@ -20,6 +19,7 @@ import { GUIDANCE, MOST_BATCH } from '../config/limits.js';
 import { checkModel } from '../config/model.js';
 import { KINDS } from '../config/network-fields.js';
 import { nullableFields, readWhole } from '../config/network-settings.js';
+import { pictureShape } from '../config/picture-shape.js';
 import { section } from '../config/read-model.js';
 import { readRunSampling } from '../config/sampling.js';
 import { checkSampler } from '../diffusion/check-sampler.js';
@@ -27,6 +27,7 @@ import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
 import { MOST_LABEL } from '../network/limits.js';
 import { requirePixels } from '../network/network.js';
+import { type AutoencoderBlob, readAutoencoderBlob } from './autoencoder-blob.js';
 import { type Blob, readBlob } from './blob.js';
 import { hashOf } from './job-id.js';
 import { MOST_BYTES } from './keys.js';
@@ -35,6 +36,8 @@ import { MOST_BYTES } from './keys.js';
 export interface Recipe {
   readonly weights: Blob;
   readonly model: ModelConfig;
+  /** What decodes the images of a model of latents; null for one of pixels. */
+  readonly autoencoder: AutoencoderBlob | null;
   readonly diffusion: DiffusionConfig;
   readonly sampling: SamplingConfig;
   readonly condition: Condition | null;
@@ -58,8 +61,14 @@ export interface GenerateJob {
   readonly images: readonly number[];
 }
 
-/** Bytes of an image: u8 [size, size, channels]. */
-export const bytesOfImage = ({ size, channels }: ModelConfig): number => size * size * channels;
+/** Bytes of an image, decoded if it is to be: u8 [size, size, channels]. */
+export function bytesOfImage({
+  model,
+  autoencoder,
+}: Pick<Recipe, 'model' | 'autoencoder'>): number {
+  const { size, channels } = pictureShape(model, autoencoder);
+  return size * size * channels;
+}
 
 /** `images 16 to 31`. */
 export const imagesInWords = (images: readonly number[]): string =>
@@ -85,7 +94,7 @@ const MOST_LABELS = 100_000;
 export function parseJob(data: unknown): GenerateJob {
   const root = new JsonObject('job', data);
   const build = root.text('build')!;
-  const recipe = section(root.object('recipe', ['condition', 'guide']), readRecipe);
+  const recipe = section(root.object('recipe', ['autoencoder', 'condition', 'guide']), readRecipe);
   const images = root.wholes('images', { min: 0, max: MOST_NUMBER })!;
   root.finish();
   if (images.length === 0 || images.length > recipe.batch)
@@ -97,19 +106,22 @@ export function parseJob(data: unknown): GenerateJob {
 
 function readRecipe(o: JsonObject): Recipe {
   const model = readModel(o);
+  const autoencoder = readAutoencoder(o, model);
   const diffusion = section(o.object('diffusion', OPTIONAL_DIFFUSION), (d) =>
     checkDiffusion({ ...readDiffusion(d), ...readObjective(d) } as DiffusionConfig),
   );
   const batch = o.whole('batch', { min: 1, max: MOST_BATCH })!;
-  if (batch * bytesOfImage(model) > MOST_BYTES)
+  const bytes = batch * bytesOfImage({ model, autoencoder });
+  if (bytes > MOST_BYTES)
     throw new UsageError(
-      `${o.where('batch')}: expected images of ${MOST_BYTES} bytes at most, got ${batch * bytesOfImage(model)}`,
+      `${o.where('batch')}: expected images of ${MOST_BYTES} bytes at most, got ${bytes}`,
     );
   const condition = readCondition(o, model);
   const guide = o.objectOrNull('guide');
   return {
     weights: section(o.object('weights'), readBlob),
     model,
+    autoencoder,
     diffusion,
     sampling: section(o.object('sampling', 'all'), (s) => readSampling(s, diffusion)),
     condition,
@@ -132,15 +144,29 @@ function readGuide(g: JsonObject, of: ModelConfig): GuideBlob {
 
 const classesOf = (model: object): unknown => ('numClasses' in model ? model.numClasses : null);
 
-function readModel(o: JsonObject): PixelModel {
+/** @throws UsageError for one of other latents than the model's, and if there is none and these are no pixels */
+function readAutoencoder(o: JsonObject, model: ModelConfig): AutoencoderBlob | null {
+  const object = o.objectOrNull('autoencoder');
+  if (object === null) {
+    requirePixels(model);
+    return null;
+  }
+  const autoencoder = section(object, readAutoencoderBlob);
+  const { latentChannels } = autoencoder.config;
+  if (latentChannels !== model.channels)
+    throw new UsageError(
+      `${o.where('autoencoder')}: expected latents of ${model.channels} channels, as the model has, got ${latentChannels}`,
+    );
+  return autoencoder;
+}
+
+function readModel(o: JsonObject): ModelConfig {
   const kind = o.object('model', 'all').oneOf('kind', KINDS);
   if (kind === undefined)
     throw new UsageError(`${o.where('model')}.kind: expected one of ${KINDS.join(', ')}`);
   return section(o.object('model', nullableFields(kind)), (m) => {
     m.text('kind');
-    const model = checkModel(readWhole(kind, m));
-    requirePixels(model);
-    return model;
+    return checkModel(readWhole(kind, m));
   });
 }
 

@@ -52,7 +52,7 @@ export const GENERATE: Kind<GenerateJob, Uint8Array> = {
       redis,
       jobs.map(({ id, job }) => ({
         id,
-        bytes: job.images.length * bytesOfImage(job.recipe.model),
+        bytes: job.images.length * bytesOfImage(job.recipe),
       })),
     ),
   remove: removeResult,

@@ -1,12 +1,12 @@
 /** A model of latents draws pictures: what it draws is decoded, and a picture that it redraws is encoded. */
 import type { Autoencoder } from '../contracts/autoencoder.js';
 import { openAutoencoder } from '../device/open-autoencoder.js';
-import { requireFinite } from '../diffusion/finite.js';
 import { keepPicture } from '../diffusion/picture-redraw.js';
 import type { Redrawing } from '../diffusion/redraw.js';
-import { Interrupted } from '../errors.js';
-import { type AutoencoderFiles, readHalf } from '../io/autoencoder.js';
+import { type AutoencoderFiles, type AutoencoderWeights, readHalf } from '../io/autoencoder.js';
 import { buildDecoder } from '../network/autoencoder.js';
+import type { StateDict } from '../network/state.js';
+import { decodeEach } from './decode-each.js';
 import type { SampleOptions, SampleResult } from './options.js';
 
 /** What `use` makes of an autoencoder, which is open meanwhile. @throws UsageError as `openAutoencoder` */
@@ -23,16 +23,21 @@ export async function withAutoencoder<T>(
   }
 }
 
+/** The weights of a decoder. @throws UsageError for other ones than its config's */
+export const readDecoder = ({ config, weights }: AutoencoderWeights): Promise<StateDict> =>
+  // They are the same for latents of any size.
+  readHalf(weights, 'decoder', buildDecoder(config, 1));
+
 /** Checks a decoder, which is needed only once all is drawn. @throws UsageError for other weights than its config's */
-export async function checkDecoder({ config, weights }: AutoencoderFiles): Promise<void> {
-  // Its weights are the same for latents of any size.
-  await readHalf(weights, 'decoder', buildDecoder(config, 1));
+export async function checkDecoder(files: AutoencoderWeights): Promise<void> {
+  await readDecoder(files);
 }
 
-/** Why decoded pictures may not be numbers: what was drawn was. */
-export const OUT_OF_RANGE = "the autoencoder's weights are out of range";
+/** What an autoencoder makes of pictures, in words, for notes. */
+export const encoderInWords = (of: Autoencoder): string =>
+  `latents ${of.latentSize}x${of.latentSize}x${of.latentChannels} of pictures of ${of.size}x${of.size}x${of.channels}, by ${of.description}`;
 
-/** An autoencoder in words, for notes. */
+/** What it makes of latents. */
 export const decoderInWords = ({ size, channels, description }: Autoencoder): string =>
   `decoded to pictures of ${size}x${size}x${channels} by ${description}`;
 
@@ -46,21 +51,14 @@ export async function decodeSamples(
   autoencoder: Autoencoder,
   { redrawing, signal, onEvent }: Pick<SampleOptions, 'redrawing' | 'signal' | 'onEvent'>,
 ): Promise<SampleResult> {
-  const { latentSize, latentChannels, size, channels } = autoencoder;
-  const [from, to] = [latentSize ** 2 * latentChannels, size ** 2 * channels];
+  const { latentSize, latentChannels } = autoencoder;
+  const each = latentSize ** 2 * latentChannels;
   const all = [images, ...frames.map((frame) => frame.images)];
-  const total = all.reduce((sum, { length }) => sum + length / from, 0);
+  const total = all.reduce((sum, { length }) => sum + length / each, 0);
   let done = 0;
+  const onDecoded = () => onEvent?.({ kind: 'decoding', done: ++done, total });
   const decode = async (latents: Float32Array, isEnd: boolean) => {
-    const count = latents.length / from;
-    const pictures = new Float32Array(count * to);
-    for (let k = 0; k < count; k++) {
-      const one = latents.subarray(k * from, (k + 1) * from);
-      pictures.set(await autoencoder.decode(one), k * to);
-      onEvent?.({ kind: 'decoding', done: ++done, total });
-      if (signal?.aborted) throw new Interrupted('interrupted; nothing was written');
-    }
-    requireFinite(pictures, count, OUT_OF_RANGE);
+    const pictures = await decodeEach(latents, autoencoder, { signal, onDecoded });
     if (isEnd && redrawing?.mask) keepPicture(pictures, redrawing.picture, redrawing.mask);
     return pictures;
   };

@@ -15,6 +15,7 @@ import { bytesOf } from '../io/tensor-data.js';
 import { buildEncoder, latentFactor } from '../network/autoencoder.js';
 import type { StateDict } from '../network/state.js';
 import { buildId } from '../queue/build.js';
+import { encoderInWords } from '../sample/decode.js';
 import { arithmeticOf } from './arithmetic-of.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 import { planOf } from './plan.js';
@@ -50,16 +51,17 @@ export async function encodeData(
   const { model, computing, data } = config;
   const autoencoder = await openAutoencoder(files, model.size, { computing, requireCuda });
   let train: LatentDataset | undefined;
+  let store: LatentStore | undefined;
   try {
     // Too few pictures for a step are refused before they are encoded.
     planOf(config, pictures.train);
-    onEvent({ kind: 'note', text: inWords(autoencoder) });
+    onEvent({ kind: 'note', text: encoderInWords(autoencoder) });
     const encoder = await hashOfEncoder(files);
+    store = await LatentStore.open((text) => onEvent({ kind: 'warning', text }));
     const encoding = {
-      identity: identityOf(encoder, autoencoder, config),
-      store: await LatentStore.open((text) => onEvent({ kind: 'warning', text })),
+      ...{ identity: identityOf(encoder, autoencoder, config), store, signal },
       onProgress: (done: number, total: number) => onEvent({ kind: 'encoding', done, total }),
-      signal,
+      onWait: () => onEvent({ kind: 'note', text: WAITS }),
     };
     const encode = (of: Dataset, mirrored: boolean) =>
       encodeDataset(of, autoencoder, { ...encoding, mirrored });
@@ -69,6 +71,7 @@ export async function encodeData(
     return { train, heldOut, encoder, close };
   } catch (error) {
     await train?.close();
+    if (signal?.aborted && store?.keeps) onEvent({ kind: 'note', text: KEPT });
     throw error;
   } finally {
     await autoencoder.dispose();
@@ -76,8 +79,8 @@ export async function encodeData(
   }
 }
 
-const inWords = (of: Autoencoder): string =>
-  `latents ${of.latentSize}x${of.latentSize}x${of.latentChannels} of pictures of ${of.size}x${of.size}x${of.channels}, by ${of.description}`;
+const WAITS = 'another process is encoding these pictures; waiting for it';
+const KEPT = 'the latents that were encoded are kept; the same command goes on from there';
 
 /** A hash of what latents depend on beside the pictures: this build, the device, and the encoder. */
 function identityOf(

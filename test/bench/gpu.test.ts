@@ -50,17 +50,22 @@ async function dryRun(t: ExecutionContext, steps: readonly string[]): Promise<st
 );
 
 (withTorch ? test : test.skip)(
-  'PyTorch computes the same networks, UNet2DModel without diffusers',
+  'PyTorch computes the same networks, those of diffusers without it',
   async (t) => {
-    const said = await dryRun(t, ['torch', 'torch_unet2d']);
+    const said = await dryRun(t, ['torch', 'torch_unet2d', 'torch_dit', 'torch_compile']);
     t.regex(said, /^torch: eager batch 4 tf32 True: train [\d.]+ ms/m);
     t.regex(said, /^torch-unet2d: channels_last batch 2 tf32 True: train [\d.]+ ms/m);
-    const names = ['ddpm_cifar_like_16', 'train_script_like_32'];
-    const fixtures = names.map((name) => join(ROOT, `test/fixtures/unet2d/${name}.safetensors`));
-    const script = join(ROOT, 'bench/gpu/torch_unet2d.py');
+    t.regex(said, /^torch-dit: eager batch 2 tf32 False: train [\d.]+ ms/m);
+    t.regex(said, /^torch-compile-dit: compile batch 2 tf32 True: train [\d.]+ ms/m);
+    const names = [
+      ...['unet2d/ddpm_cifar_like_16', 'unet2d/train_script_like_32', 'autoencoder/tiny_16'],
+      ...['dit/classes_8', 'dit/odd_grey_12', 'dit/stretched_16'],
+    ];
+    const fixtures = names.map((name) => join(ROOT, `test/fixtures/${name}.safetensors`));
+    const script = join(ROOT, 'bench/gpu/torch_diffusers.py');
     const { stdout } = spawnSync(PYTHON, [script, ...fixtures], { encoding: 'utf8' });
     const errors = stdout.trim().split('\n').map(Number.parseFloat);
-    t.is(errors.length, 2, stdout);
+    t.is(errors.length, names.length, stdout);
     for (const error of errors) t.true(error < 1e-5, stdout);
   },
 );
@@ -89,6 +94,16 @@ if (withPython)
     const cuda = origin === 'cuda';
     t.is(all.status, cuda ? 0 : 1, String(all.stderr));
     if (!cuda) t.regex(String(all.stderr), /no kernel for a GPU: .*Conv2D/);
+  });
+
+if (withTorch)
+  tensorflowTest('an autoencoder gives the same latents and pictures as in PyTorch', async (t) => {
+    const said = await dryRun(t, ['latents']);
+    t.regex(said, /^latents: tensorflow, .* encode batch 1: [\d.]+ ms/m);
+    t.regex(said, /^latents: tensorflow, .* decode batch 2: [\d.]+ ms/m);
+    const errors = [...said.matchAll(/error ([\d.e+-]+)/g)].map(([, error]) => Number(error));
+    t.is(errors.length, 8, said);
+    for (const error of errors) t.true(error < 1e-4, said);
   });
 
 if (withPython)

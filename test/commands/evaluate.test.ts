@@ -359,8 +359,8 @@ test("A model's samples equal those of haze generate, and its likelihood depends
   t.is(found.samples!.images, 5);
   const { likelihood } = found;
   t.like(likelihood, { images: 4, timesteps: 6, variance: 'small', name: IMAGES });
-  t.is(likelihood!.terms.length, 6);
-  t.true(likelihood!.bitsPerDim > 0 && Number.isFinite(likelihood!.bitsPerDim));
+  t.is(likelihood!.terms!.length, 6);
+  t.true(likelihood!.bitsPerDim! > 0 && Number.isFinite(likelihood!.bitsPerDim));
   const alone = await haze(cwd, [
     'evaluate',
     ...model.slice(0, 5),

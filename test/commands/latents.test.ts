@@ -1,14 +1,18 @@
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
 import { grid, type SampleSettings, sample, toImages } from '../../src/index.js';
 import { readJsonFileSync, runPaths } from '../../src/io/run.js';
 import { autoencoderFolder } from '../helpers/autoencoder-fixture.js';
-import { haze } from '../helpers/cli.js';
+import { haze, meanwhile, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { hashes } from '../helpers/generate.js';
 import { latentRun } from '../helpers/latent-run.js';
+import { workerHere } from '../helpers/queue-worker.js';
+import { redisTest, startRedis } from '../helpers/redis.js';
+import { writeBars } from '../helpers/run.js';
 
 const FEW = ['--sampler', 'ddim', '--sample-steps', '3'];
 const UNET = { network: 'unet2d', layers: '1', groups: '4' };
@@ -61,6 +65,70 @@ test('the samples of a run on latents are pictures, those of sample', async (t) 
   t.is(drawn.code, 0, drawn.stderr);
   const samples = await raw(join(folder, 'run', 'samples', 'step-2.png'));
   t.deepEqual(samples, await raw(join(folder, 'samples.png')));
+});
+
+test('a run that was killed while pictures were encoded goes on from there, to the same bits', async (t) => {
+  const folder = await temporaryFolder(t);
+  const data = writeBars(folder, 1000, 32);
+  const autoencoder = await autoencoderFolder(t, 'tiny_16');
+  const call = (out: string) => [
+    ...['train', data, '--autoencoder', autoencoder, '--out', out, '--size', '8'],
+    ...['--widths', '8,8', '--timesteps', '20', '--steps', '2', '--batch', '4'],
+  ];
+  const env = { HAZE_CACHE: join(folder, 'cache') };
+  const latents = join(env.HAZE_CACHE, 'latents');
+  const partOf = async () => {
+    const names = await readdir(latents).catch(() => []);
+    return names.find((name) => name.endsWith('.part'));
+  };
+  const killed = startHaze(t, folder, call('run'), env);
+  await meanwhile(killed, async () => {
+    const part = await partOf();
+    return part !== undefined && (await stat(join(latents, part))).size > 100_000;
+  });
+  killed.process.kill('SIGKILL');
+  await killed.exit;
+  t.false(existsSync(join(folder, 'run')));
+  const part = await readFile(join(latents, (await partOf())!));
+  const trained = await haze(folder, call('run'), env);
+  t.is(trained.code, 0, trained.stderr);
+  const [, first] = /^image (\d+)\/1000 · encoded/m.exec(trained.stderr)!;
+  t.true(Number(first) > 8, trained.stderr);
+  const [file] = await readdir(latents);
+  const whole = await readFile(join(latents, file!));
+  t.true(whole.subarray(0, 100_000).equals(part.subarray(0, 100_000)));
+  const other = { HAZE_CACHE: join(folder, 'other') };
+  const fresh = await haze(folder, call('fresh'), other);
+  t.is(fresh.code, 0, fresh.stderr);
+  t.deepEqual(await readdir(join(other.HAZE_CACHE, 'latents')), [file!]);
+  t.true(whole.equals(await readFile(join(other.HAZE_CACHE, 'latents', file!))));
+});
+
+redisTest('generate draws over a queue what it draws alone', async (t) => {
+  const run = await latentRun(t, 'tiny_16');
+  const folder = dirname(run);
+  const server = await startRedis(t);
+  await workerHere(t, server, { lostAfter: 30 });
+  const few = ['generate', 'run', ...FEW, '--count', '5'];
+  const env = { HAZE_CACHE: join(folder, 'cache'), REDIS_URL: server.url };
+  const queued = await haze(folder, [...few, '--out', 'queued', '--queue', 'env'], env);
+  t.is(queued.code, 0, queued.stderr);
+  t.regex(queued.stdout, /^queued: 5 images made/);
+  const local = await haze(folder, [...few, '--out', 'local']);
+  t.is(local.code, 0, local.stderr);
+  const [made, expected] = [
+    await hashes(join(folder, 'queued')),
+    await hashes(join(folder, 'local')),
+  ];
+  t.is(Object.keys(expected).length, 5);
+  t.deepEqual(made, expected);
+  const other = await autoencoderFolder(t, 'tiny_16', { scaling_factor: 1.25 });
+  const refused = await haze(folder, [...few, '--out', 'local', '--autoencoder', other]);
+  t.is(refused.code, 2);
+  t.regex(
+    refused.stderr,
+    /^haze: --autoencoder: the images in local were drawn with the autoencoder of SHA-256 [0-9a-f]{12}…, got the autoencoder of SHA-256 [0-9a-f]{12}…; give another --out$/m,
+  );
 });
 
 test('a picture is redrawn', async (t) => {
@@ -130,18 +198,6 @@ test('what latents do not have is refused in one line, before anything is drawn'
     t.is(stdout, '');
   };
   await refused(
-    ['generate', 'run', '--queue', 'redis://127.0.0.1:1'],
-    /^haze: --queue: expected a model of pixels; its workers have no autoencoder/,
-  );
-  await refused(
-    ['export', 'web', 'run', '--out', 'site'],
-    /^haze: export web: expected a model of pixels, got run, whose latents/,
-  );
-  await refused(
-    ['evaluate', 'run', '--held-out', 'toy-cars'],
-    /^haze: --held-out: there is no bound for pictures whose latents a model draws, such as run;/,
-  );
-  await refused(
     ['sample', 'run', '--autoencoder', other],
     /^haze: --autoencoder: .*: expected latents of 5 channels, as run has, got 3$/,
   );
@@ -160,6 +216,18 @@ test('what latents do not have is refused in one line, before anything is drawn'
   await refused(['sample', 'run'], /^haze: run\/vae: expected the folder of an AutoencoderKL or/);
   t.deepEqual(await readdir(folder), before);
   t.false(existsSync(join(folder, 'generated')));
+});
+
+test('evaluate shows the losses on latents of held-out pictures, and that there is no bound', async (t) => {
+  const run = await latentRun(t, 'kl_plain_grey_16');
+  const held = ['--held-out', 'toy-cars', '--held-out-images', '3'];
+  const { code, stdout, stderr } = await haze(dirname(run), ['evaluate', 'run', ...held]);
+  t.is(code, 0, stderr);
+  t.regex(stderr, /^latents 8x8x4 of pictures of 32x32x1, by AutoencoderKL on wasm/m);
+  t.regex(stdout, /^held out +toy-cars: 3 images at each of 20 timesteps, seed 0\n/);
+  t.regex(stdout, /^timesteps +l1 +l2 +huber *$/m);
+  t.regex(stdout, /^15 to 19( +[\d.]+){3} *$/m);
+  t.regex(stdout, /^losses of latents; bits per dimension are those of bytes, which latents/m);
 });
 
 test('bare weights draw pictures by an autoencoder that is given', async (t) => {

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { LatentStore } from '../../src/data/latent-store.js';
@@ -7,6 +7,7 @@ import { sharedArithmetic } from '../../src/engine/arithmetic.js';
 import { RunError, UsageError } from '../../src/errors.js';
 import { opened, pixels } from '../helpers/data.js';
 import { type FakeAutoencoder, fakeAutoencoder } from '../helpers/fake-autoencoder.js';
+import { withFault } from '../helpers/faulty-files.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { writeBars } from '../helpers/run.js';
 
@@ -120,18 +121,144 @@ for (const [name, damage] of [
     t.deepEqual(await readFile(path), sound);
   });
 
-test('an interruption ends it with the picture that is being encoded, and leaves nothing', async (t) => {
-  const data = await bars(t);
+/** Encodes until so many pictures are done. */
+async function interrupted(
+  t: ExecutionContext,
+  data: Awaited<ReturnType<typeof bars>>,
+  at: number,
+) {
   const controller = new AbortController();
   const reason = new Error('enough');
-  const onProgress = (done: number) => done === 3 && controller.abort(reason);
-  const error = await t.throwsAsync(
-    encode(t, data, { onProgress, signal: controller.signal } as Partial<Encoding>),
-  );
-  t.is(error, reason);
+  const onProgress = (done: number) => {
+    if (done === at) controller.abort(reason);
+  };
+  t.is(await t.throwsAsync(encode(t, data, { onProgress, signal: controller.signal })), reason);
+}
+
+test('an interruption ends it with the picture that is being encoded', async (t) => {
+  const data = await bars(t);
+  await interrupted(t, data, 3);
   t.deepEqual(await readdir(data.cache), []);
+  const reason = new Error('enough');
   const before = encode(t, data, { signal: AbortSignal.abort(reason) });
   t.is(await t.throwsAsync(before), reason);
+});
+
+test('another call goes on from what was encoded, eight pictures at a time, to the same file', async (t) => {
+  const data = await bars(t);
+  const other = { ...data, cache: `${data.cache}-whole` };
+  await encode(t, other);
+  const [file] = await readdir(other.cache);
+  const whole = await readFile(join(other.cache, file!));
+  await interrupted(t, data, 8 + 3);
+  await interrupted(t, data, 24);
+  const part = file!.replace('.latents', '.part');
+  t.deepEqual(await readdir(data.cache), [part]);
+  const progress: number[] = [];
+  const onProgress = (done: number) => progress.push(done);
+  const { latents, autoencoder } = await encode(t, data, { onProgress });
+  // The 24th picture was the last of its piece.
+  t.is(progress[0], 24 + 1);
+  t.is(autoencoder.encoded.length, 2 * (COUNT - 24));
+  t.deepEqual(await readdir(data.cache), [file!]);
+  t.deepEqual(await readFile(join(data.cache, file!)), whole);
+  const flips = Uint32Array.of(1, 0);
+  t.deepEqual(
+    (await latents.batch([5, 30], flips)).latents,
+    await expected(data.pictures, [5, 30], flips),
+  );
+});
+
+for (const [name, change, sound] of [
+  ['torn', (bytes: Buffer) => bytes.subarray(0, -7), 8],
+  ['damaged', (bytes: Buffer) => bytes.fill(1, 100, 101), 0],
+  ['followed by zeros', (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(1 << 20)]), 16],
+  ['not there', () => Buffer.alloc(0), 0],
+] as const)
+  test(`of what was encoded, what is ${name} is encoded again`, async (t) => {
+    const data = await bars(t);
+    const other = { ...data, cache: `${data.cache}-whole` };
+    await encode(t, other);
+    await interrupted(t, data, 17);
+    const path = join(data.cache, (await readdir(data.cache))[0]!);
+    await writeFile(path, change(await readFile(path)));
+    const { autoencoder } = await encode(t, data);
+    t.is(autoencoder.encoded.length, 2 * (COUNT - sound));
+    const [file] = await readdir(other.cache);
+    t.deepEqual(await readdir(data.cache), [file!]);
+    t.deepEqual(await readFile(join(data.cache, file!)), await readFile(join(other.cache, file!)));
+  });
+
+/** Begins to encode, and halts at the given picture until it is let on. */
+async function halted(
+  t: ExecutionContext,
+  { pictures, cache }: Awaited<ReturnType<typeof bars>>,
+  at: number,
+  signal?: AbortSignal,
+) {
+  const fake = fakeAutoencoder(4, 1);
+  const [reached, isReached] = gate();
+  const [letOn, isLetOn] = gate();
+  const encode = async (picture: Float32Array) => {
+    if (fake.encoded.length === 2 * at) {
+      reached();
+      await isLetOn;
+    }
+    return fake.encode(picture);
+  };
+  const options = { mirrored: true, identity: 'one', store: await openStore(cache), signal };
+  const ended = encodeDataset(pictures, { ...fake, encode }, options);
+  t.teardown(async () => (await ended.catch(() => undefined))?.close());
+  await isReached;
+  return { ended, letOn, encoded: fake.encoded };
+}
+
+/** A promise, and what resolves it. */
+function gate(): [open: () => void, opened: Promise<void>] {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return [open, opened];
+}
+
+test('of two calls at once one encodes, and the other waits for it', async (t) => {
+  const data = await bars(t);
+  const one = await halted(t, data, 10);
+  const other = await encode(t, data, { onWait: one.letOn });
+  t.is(one.encoded.length, 2 * COUNT);
+  t.is(other.autoencoder.encoded.length, 0);
+  t.deepEqual(await other.latents.batch([9, 1]), await (await one.ended).batch([9, 1]));
+});
+
+test('if the one that encodes is stopped, the other goes on from there', async (t) => {
+  const data = await bars(t);
+  const controller = new AbortController();
+  const one = await halted(t, data, 19, controller.signal);
+  const stopped = t.throwsAsync(one.ended, { message: 'enough' });
+  const onWait = () => {
+    controller.abort(new Error('enough'));
+    one.letOn();
+  };
+  const other = await encode(t, data, { onWait });
+  await stopped;
+  t.is(other.autoencoder.encoded.length, 2 * (COUNT - 16));
+  const flips = Uint32Array.of(0, 1);
+  t.deepEqual(
+    (await other.latents.batch([2, 25], flips)).latents,
+    await expected(data.pictures, [2, 25], flips),
+  );
+});
+
+test('whoever waits can be interrupted', async (t) => {
+  const data = await bars(t);
+  const one = await halted(t, data, 10);
+  const reason = new Error('enough');
+  const controller = new AbortController();
+  const onWait = () => controller.abort(reason);
+  t.is(await t.throwsAsync(encode(t, data, { onWait, signal: controller.signal })), reason);
+  one.letOn();
+  await one.ended;
 });
 
 test('latents that are not finite are refused, by the image', async (t) => {
@@ -143,7 +270,7 @@ test('latents that are not finite are refused, by the image', async (t) => {
   const options = { mirrored: true, identity: 'one', store: await openStore(data.cache) };
   await t.throwsAsync(encodeDataset(data.pictures, { ...autoencoder, encode }, options), {
     instanceOf: UsageError,
-    message: /bars\.idx: the autoencoder's latents of image 5 are not finite$/,
+    message: /bars\.idx: image 5: the autoencoder's latents are not finite$/,
   });
   t.deepEqual(await readdir(data.cache), []);
 });
@@ -184,6 +311,94 @@ test('without a folder that can be written, latents are in a file that is gone a
       (await latents.batch([1], Uint32Array.of(1))).latents,
       await expected(data.pictures, [1], Uint32Array.of(1)),
     );
+});
+
+/** A store that tells its warnings. */
+async function warning(folder: string) {
+  const warnings: string[] = [];
+  return { warnings, store: await LatentStore.open((text) => warnings.push(text), folder) };
+}
+
+test.serial('on a full disk it goes on in a temporary file, with what was encoded', async (t) => {
+  const data = await bars(t);
+  const { warnings, store } = await warning(data.cache);
+  const made: Awaited<ReturnType<typeof encode>>[] = [];
+  // Its own file is opened, then pieces are written: the third is struck.
+  const { struck, error } = await withFault('ENOSPC', 3, async () => {
+    made.push(await encode(t, data, { store }));
+  });
+  t.is(error, undefined);
+  t.true(struck);
+  const [{ latents, autoencoder }] = made as [Awaited<ReturnType<typeof encode>>];
+  t.is(autoencoder.encoded.length, 2 * (COUNT + 8));
+  t.is(warnings.length, 1);
+  t.regex(
+    warnings[0]!,
+    /^cannot write .*\.part: the disk is full \(ENOSPC\); latents are not kept for other runs \(HAZE_CACHE moves them\)$/,
+  );
+  t.false(store.keeps);
+  t.deepEqual(await readdir(data.cache), []);
+  const flips = Uint32Array.of(1, 0, 1);
+  const some = [3, 18, 39];
+  t.deepEqual(
+    (await latents.batch(some, flips)).latents,
+    await expected(data.pictures, some, flips),
+  );
+});
+
+test.serial(
+  'if temporary files cannot be written either, it says what to do, and keeps what was encoded',
+  async (t) => {
+    const data = await bars(t);
+    const { store } = await warning(data.cache);
+    const tmp = process.env.TMPDIR;
+    const restore = () => {
+      if (tmp === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = tmp;
+    };
+    t.teardown(restore);
+    process.env.TMPDIR = join(data.cache, 'nowhere');
+    const { error } = await withFault('ENOSPC', 3, () => encode(t, data, { store }));
+    restore();
+    t.true(error instanceof RunError);
+    t.regex(
+      (error as Error).message,
+      /^cannot write .*nowhere.*: no such file or folder \(ENOENT\); HAZE_CACHE moves latents to another disk$/,
+    );
+    const { autoencoder } = await encode(t, data);
+    t.is(autoencoder.encoded.length, 2 * (COUNT - 16));
+  },
+);
+
+test('a folder in the place of a file is no obstacle', async (t) => {
+  const data = await bars(t);
+  const other = { ...data, cache: `${data.cache}-other` };
+  await encode(t, other);
+  const [file] = await readdir(other.cache);
+  await mkdir(join(data.cache, file!, 'in'), { recursive: true });
+  const first = await warning(data.cache);
+  const { autoencoder } = await encode(t, data, { store: first.store });
+  t.is(autoencoder.encoded.length, 2 * COUNT);
+  t.regex(
+    first.warnings.join('\n'),
+    /^cannot write .*\.latents: .* \(\w+\); latents stay in .*\.part$/,
+  );
+  const second = await warning(data.cache);
+  t.is((await encode(t, data, { store: second.store })).autoencoder.encoded.length, 0);
+
+  const part = file!.replace('.latents', '.part');
+  const third = { ...data, cache: `${data.cache}-third` };
+  await mkdir(join(third.cache, part, 'in'), { recursive: true });
+  const { store, warnings } = await warning(third.cache);
+  const { latents } = await encode(t, third, { store });
+  t.regex(
+    warnings.join('\n'),
+    /^cannot write .*\.part: it is a folder \(EISDIR\); latents are not/,
+  );
+  t.deepEqual(
+    (await latents.batch([7])).latents,
+    await expected(data.pictures, [7], new Uint32Array(1)),
+  );
 });
 
 test('a read after the file is closed says so', async (t) => {

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { Piscina } from 'piscina';
 import { COMPUTING_DEFAULTS } from '../../src/config/computing.js';
 import type { ComputingConfig } from '../../src/config/config.js';
 import type { Autoencoder } from '../../src/contracts/autoencoder.js';
 import type { NetworkDevice } from '../../src/contracts/device.js';
 import { openAutoencoder } from '../../src/device/open-autoencoder.js';
 import { WasmNetwork } from '../../src/engine/network/wasm-network.js';
-import { RunError, ShapeError, UsageError } from '../../src/errors.js';
+import { EngineError, RunError, ShapeError, UsageError } from '../../src/errors.js';
 import { findAutoencoder } from '../../src/io/autoencoder.js';
 import { inHalves, writeSafetensors } from '../../src/io/safetensors.js';
 import { buildDecoder, buildEncoder } from '../../src/network/autoencoder.js';
@@ -241,4 +242,28 @@ test('attention under its old names, as 1x1 convolutions or not, is read', async
     const autoencoder = await openedFolder(t, folder, latentSize);
     close(t, await autoencoder.decode(drawn), decoded, { atol: 1e-5 });
   }
+});
+
+test.serial('after a lost worker another engine computes, if it is tried again', async (t) => {
+  const { drawn, decoded } = await readAutoencoderFixture('tiny_16');
+  const autoencoder = await opened(t, 'tiny_16');
+  const { predict } = WasmNetwork.prototype;
+  t.teardown(() => {
+    WasmNetwork.prototype.predict = predict;
+  });
+  const used = new Set<WasmNetwork>();
+  WasmNetwork.prototype.predict = function (...args) {
+    used.add(this);
+    return predict.apply(this, args);
+  };
+  await autoencoder.decode(drawn);
+  const [network] = [...used] as [WasmNetwork];
+  const { workers } = network.engine as unknown as { workers: { pool: Piscina } };
+  setTimeout(() => workers.pool.threads[1]!.terminate(), 20);
+  const lost = async () => {
+    for (;;) await autoencoder.decode(drawn);
+  };
+  await t.throwsAsync(lost(), { instanceOf: EngineError });
+  close(t, await autoencoder.decode(drawn), decoded, { atol: 1e-5, what: 'pictures' });
+  t.is(used.size, 2);
 });

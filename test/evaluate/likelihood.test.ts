@@ -42,7 +42,7 @@ test("The terms of the bound and the losses match PyTorch's for the same weights
     const found = await likelihood(
       {
         ...{ schedule, variance, objective: 'epsilon', images: 3, batch: 8 },
-        pixels: fixture.bytes('images'),
+        values: fixture.bytes('images'),
         predict: (xt, steps) => unet.predict({ xt, t: steps }, 'running'),
         noise: (image, step) =>
           noise.slice((image * T + step) * EACH, (image * T + step + 1) * EACH),
@@ -57,16 +57,16 @@ test("The terms of the bound and the losses match PyTorch's for the same weights
       const near = (got: number, expected: number) =>
         Math.abs(got - expected) <= 1e-4 * expected + 1e-6;
       t.true(
-        near(found.terms[step]!, mean(variance, step)),
-        `${variance} ${step}: ${found.terms[step]}, ${mean(variance, step)}`,
+        near(found.terms![step]!, mean(variance, step)),
+        `${variance} ${step}: ${found.terms![step]}, ${mean(variance, step)}`,
       );
       t.true(near(found.losses.l2[step]!, mean('mse', step)), `l2 ${step}`);
       t.true(near(found.losses.l1[step]!, mean('l1', step)), `l1 ${step}`);
     }
     const prior = fixture.floats('prior').reduce((a, b) => a + b, 0) / 3;
-    t.true(Math.abs(found.prior - prior) < 1e-6 * prior + 1e-9);
-    const sum = found.terms.reduce((a, b) => a + b, 0) + found.prior;
-    t.true(Math.abs(found.bitsPerDim - sum) < 1e-9 * sum);
+    t.true(Math.abs(found.prior! - prior) < 1e-6 * prior + 1e-9);
+    const sum = found.terms!.reduce((a, b) => a + b, 0) + found.prior!;
+    t.true(Math.abs(found.bitsPerDim! - sum) < 1e-9 * sum);
     t.true(found.standardError! > 0);
     t.is(told.at(-1), 3 * T);
   }
@@ -91,7 +91,15 @@ for (const objective of ['epsilon', 'x0', 'v'] as const)
         Float32Array.from({ length: 12 }, (_, i) => Math.sin(image + 7 * step + i));
       const found = await likelihood(
         {
-          ...{ schedule: own, variance: 'small', objective, images: 2, batch: 4, pixels, noise },
+          ...{
+            schedule: own,
+            variance: 'small',
+            objective,
+            images: 2,
+            batch: 4,
+            values: pixels,
+            noise,
+          },
           predict: async (_, steps, images) => {
             const output = new Float32Array(4 * 12);
             for (let slot = 0; slot < 4; slot++) {
@@ -114,11 +122,11 @@ for (const objective of ['epsilon', 'x0', 'v'] as const)
         new Breath(),
       );
       for (let step = 1; step < T; step++)
-        t.true(Math.abs(found.terms[step]!) < 1e-6, `${step}: ${found.terms[step]}`);
-      t.true(found.terms[0]! > 0 && found.terms[0]! < 8);
+        t.true(Math.abs(found.terms![step]!) < 1e-6, `${step}: ${found.terms![step]}`);
+      t.true(found.terms![0]! > 0 && found.terms![0]! < 8);
       // Little noise follows from an image in f32 only to so many digits.
       for (const loss of found.losses.l1) t.true(loss < 1e-4, `${loss}`);
-      t.true(found.prior < (zeroTerminalSnr ? 1e-12 : 1));
+      t.true(found.prior! < (zeroTerminalSnr ? 1e-12 : 1));
     });
 
 /** Of images that all are `level`, by a model that knows their noise exactly. */
@@ -128,7 +136,7 @@ const known = (level: number, images: number): LikelihoodOptions => {
   let slots: Float32Array[] = [];
   return {
     ...{ schedule, variance: 'small', objective: 'epsilon', images, batch: 4 },
-    pixels: new Uint8Array(12 * images).fill(level),
+    values: new Uint8Array(12 * images).fill(level),
     noise: (image, step) => {
       if (slots.length === 4) slots = [];
       slots.push(epsilon(image, step));
@@ -141,8 +149,8 @@ const known = (level: number, images: number): LikelihoodOptions => {
 test('A model that predicts the noise exactly only pays for the rounding to bytes', async (t) => {
   for (const level of [0, 128, 255]) {
     const found = await likelihood(known(level, 2), new Breath());
-    for (let step = 1; step < T; step++) t.true(Math.abs(found.terms[step]!) < 1e-6, `${step}`);
-    t.true(found.terms[0]! > 0 && found.terms[0]! < 8);
+    for (let step = 1; step < T; step++) t.true(Math.abs(found.terms![step]!) < 1e-6, `${step}`);
+    t.true(found.terms![0]! > 0 && found.terms![0]! < 8);
     t.deepEqual(
       found.losses.l1,
       Array.from({ length: T }, () => 0),
@@ -160,4 +168,25 @@ test('A prediction that is not finite is an error, not a table of NaN', async (t
       message: `--held-out: expected finite predictions of the model, got ${wrong} at timestep 1`,
     });
   }
+});
+
+test('Of latents there are losses of any values, and no bound', async (t) => {
+  const latents = Float32Array.from({ length: 24 }, (_, i) => 3 * Math.sin(i));
+  const found = await likelihood({ ...known(0, 2), values: latents }, new Breath());
+  t.like(found, { images: 2, bitsPerDim: null, standardError: null, prior: null, terms: null });
+  for (const losses of Object.values(found.losses)) t.deepEqual(losses, new Array(T).fill(0));
+  const seen: number[] = [];
+  const predict: LikelihoodOptions['predict'] = async (xt) => {
+    seen.push(...xt);
+    return new Float32Array(4 * 12);
+  };
+  const noise = () => new Float32Array(12).fill(0.5);
+  const { losses } = await likelihood(
+    { ...known(0, 2), values: latents, predict, noise },
+    new Breath(),
+  );
+  const { sqrtAlphaBar, sqrtOneMinusAlphaBar } = schedule.exact;
+  t.is(seen[0], Math.fround(sqrtAlphaBar[0]! * latents[0]! + sqrtOneMinusAlphaBar[0]! * 0.5));
+  t.deepEqual(losses.l1, new Array(T).fill(0.5));
+  t.deepEqual(losses.l2, new Array(T).fill(0.25));
 });

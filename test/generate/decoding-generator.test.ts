@@ -10,27 +10,35 @@ import { generate } from '../../src/generate/generate.js';
 import type { GenerateOptions } from '../../src/generate/options.js';
 import { findAutoencoder } from '../../src/io/autoencoder.js';
 import { readHeader, writeSafetensors } from '../../src/io/safetensors.js';
+import { readWeights } from '../../src/io/weights.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork } from '../../src/network/network.js';
 import { toImages } from '../../src/sample/images.js';
 import { sampleFrom } from '../../src/sample/sample.js';
-import { autoencoderFolder } from '../helpers/autoencoder-fixture.js';
+import { type AutoencoderFixtureName, autoencoderFolder } from '../helpers/autoencoder-fixture.js';
 import { fakeAutoencoder } from '../helpers/fake-autoencoder.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { hashes, optionsIn, model as pixels } from '../helpers/generate.js';
+import { ownCache } from '../helpers/own-cache.js';
+import { workerHere } from '../helpers/queue-worker.js';
+import { redisTest, startRedis } from '../helpers/redis.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
+
+/** Files that go to workers. */
+ownCache();
 
 const SIZE = 16;
 const EACH = SIZE * SIZE * 3;
-const model = { ...pixels, size: 4, widths: [8, 8], channels: 5 } as const;
-const state = initialState(buildNetwork(model), new CounterRandom(1));
+const modelOf = (channels: number) => ({ ...pixels, size: 4, widths: [8, 8], channels }) as const;
 const name = (k: number) => `${String(k).padStart(6, '0')}.png`;
 
 /** A folder with a model of latents, and options to draw into one of its folders. */
-async function opened(t: ExecutionContext) {
+async function opened(t: ExecutionContext, name: AutoencoderFixtureName = 'tiny_16') {
   const folder = await temporaryFolder(t);
+  const autoencoder = findAutoencoder(await autoencoderFolder(t, name));
+  const model = modelOf(autoencoder.config.latentChannels);
+  const state = initialState(buildNetwork(model), new CounterRandom(1));
   await writeSafetensors(join(folder, 'model.safetensors'), state);
-  const autoencoder = findAutoencoder(await autoencoderFolder(t, 'tiny_16'));
   const options = (out: string, changes: Partial<GenerateOptions> = {}) =>
     optionsIn(folder, out, { model, autoencoder, ...changes });
   return { folder, options };
@@ -38,6 +46,7 @@ async function opened(t: ExecutionContext) {
 
 /** The pixels that `sample` draws for the same options. */
 async function sampled(options: GenerateOptions): Promise<Uint8Array> {
+  const state = await readWeights(options.weights);
   const drawn = await sampleFrom(state, { ...options, frames: null, onEvent: () => {} });
   return toImages(drawn.images, { size: SIZE, channels: 3 }).data;
 }
@@ -92,9 +101,60 @@ test('another call continues a folder, but not with another autoencoder or none'
   const other = findAutoencoder(await autoencoderFolder(t, 'tiny_16', { scaling_factor: 1.25 }));
   await t.throwsAsync(generate(options('out', { autoencoder: other })), {
     instanceOf: UsageError,
-    message: /^--autoencoder: the images in .*out were drawn with [0-9a-f]{64}, got [0-9a-f]{64}; /,
+    message:
+      /^--autoencoder: the images in .*out were drawn with the autoencoder of SHA-256 [0-9a-f]{12}…, got the autoencoder of SHA-256 [0-9a-f]{12}…; give another --out$/,
   });
 });
+
+for (const name of ['tiny_16', 'kl_plain_grey_16'] as const)
+  redisTest(
+    `workers of a queue decode what they draw with ${name}, to the files of a local run`,
+    async (t) => {
+      const { folder, options } = await opened(t, name);
+      const server = await startRedis(t);
+      const worker = await workerHere(t, server);
+      const queued = (out: string, changes: Partial<GenerateOptions>) =>
+        generate(options(out, { ...changes, queue: server.url }));
+      for (const format of ['png', 'safetensors'] as const) {
+        await generate(options(`local-${format}`, { format, count: 10 }));
+        await queued(format, { format, count: 10, batch: 4 });
+        const expected = await hashes(join(folder, `local-${format}`));
+        t.true(Object.keys(expected).length > 0);
+        t.deepEqual(await hashes(join(folder, format)), expected, format);
+      }
+      t.is(await worker.stop(), 20);
+      t.true(
+        worker.notes.some((text) => /decoded to pictures of \d+x\d+x\d by Autoencoder/.test(text)),
+        worker.notes.join('\n'),
+      );
+      // The network's weights, and the decoder's.
+      t.is((await readdir(worker.cache.folder)).length, 2);
+    },
+  );
+
+redisTest(
+  'a folder of decoded pictures is continued by workers, also those of another autoencoder',
+  async (t) => {
+    const { folder, options } = await opened(t);
+    const server = await startRedis(t);
+    await workerHere(t, server);
+    const autoencoder = findAutoencoder(
+      await autoencoderFolder(t, 'tiny_16', { scaling_factor: 1.25 }),
+    );
+    await generate(options('local', { count: 9 }));
+    await generate(options('out', { count: 4 }));
+    const queue = server.url;
+    const [rest, others] = await Promise.all([
+      generate(options('out', { count: 9, queue, batch: 2 })),
+      generate(options('other', { count: 9, queue, batch: 2, autoencoder })),
+    ]);
+    t.like(rest, { made: 5, kept: 4 });
+    t.like(others, { made: 9, kept: 0 });
+    t.deepEqual(await hashes(join(folder, 'out')), await hashes(join(folder, 'local')));
+    await generate(options('other-local', { count: 9, autoencoder }));
+    t.deepEqual(await hashes(join(folder, 'other')), await hashes(join(folder, 'other-local')));
+  },
+);
 
 test('a stop ends it at once, and the same call draws the rest', async (t) => {
   const { folder, options } = await opened(t);

@@ -14,10 +14,11 @@ import { digest } from './digest.js';
 const [folder, settings] = process.argv.slice(2) as [string, string];
 const read = (name: string) => readFile(join(folder, name));
 const build = await loadKernels((kind) => read(`haze.${kind}.wasm`));
-const model = JSON.parse(String(await read('model.json'))) as { guide: object | null };
+const model = JSON.parse(String(await read('model.json'))) as Record<string, object | null>;
 const guide = model.guide && { guide: await read('guide.safetensors') };
+const decoder = model.autoencoder && { decoder: await read('decoder.safetensors') };
 const site = await openSite(
-  { model, weights: await read('weights.safetensors'), ...guide },
+  { model, weights: await read('weights.safetensors'), ...guide, ...decoder },
   () => {},
 );
 const steps: number[] = [];

@@ -9,6 +9,7 @@ export function jobOf(weights: Blob, build: string): GenerateJob {
     build,
     recipe: {
       ...{ weights, model, diffusion, sampling, seed },
+      autoencoder: null,
       condition: null,
       guide: null,
       batch: 4,

@@ -6,9 +6,11 @@ import { UsageError } from '../../src/errors.js';
 import { findAutoencoder, readHalf } from '../../src/io/autoencoder.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { buildDecoder, buildEncoder } from '../../src/network/autoencoder.js';
-import type { Tensor } from '../../src/network/state.js';
+import { stateShapes } from '../../src/network/parameters.js';
+import { elements, type Tensor } from '../../src/network/state.js';
 import { autoencoderFolder, readAutoencoderFixture } from '../helpers/autoencoder-fixture.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { file as safetensors } from '../helpers/safetensors-bytes.js';
 
 const WEIGHTS = 'diffusion_pytorch_model.safetensors';
 
@@ -115,6 +117,31 @@ test('weights that are not those of the config are refused by file and tensor', 
     await t.throwsAsync(readHalf(file, 'encoder', graph), {
       instanceOf: UsageError,
       message: `${file}: ${message}`,
+    });
+  }
+});
+
+test('integers are refused by the type that they have in the file', async (t) => {
+  const { config, size } = await readAutoencoderFixture('tiny_16');
+  const graph = buildEncoder(config, size);
+  const name = 'encoder.layers.0.bias';
+  const file = join(await temporaryFolder(t), WEIGHTS);
+  for (const [integer, bytes] of [
+    ['I32', 4],
+    ['U8', 1],
+  ] as const) {
+    let at = 0;
+    const header: Record<string, object> = {};
+    for (const [key, shape] of stateShapes(graph)) {
+      const [dtype, each] = key === name ? [integer, bytes] : ['F32', 4];
+      const end = at + each * elements(shape);
+      header[key] = { dtype, shape, data_offsets: [at, end] };
+      at = end;
+    }
+    await writeFile(file, safetensors(JSON.stringify(header), at));
+    await t.throwsAsync(readHalf(file, 'encoder', graph), {
+      instanceOf: UsageError,
+      message: `${file}: ${name}: expected F32 or a type that converts to it, got ${integer}`,
     });
   }
 });

@@ -2,7 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { Interrupted, trainAutoencoder, UsageError } from '../../src/index.js';
+import { madeIn } from '../helpers/autoencoder-training.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { givenBars } from '../helpers/given-bars.js';
 import { writeBars } from '../helpers/run.js';
 
 const SMALL = {
@@ -33,6 +35,39 @@ test('a program trains an autoencoder with the settings of the flags', async (t)
     instanceOf: UsageError,
     message:
       /^trainAutoencoder\.out .*: expected a new or an empty folder, .*\. Add resume to continue/,
+  });
+});
+
+test('pictures of a program give the autoencoder of the same ones in a file, also on a resume', async (t) => {
+  const folder = await temporaryFolder(t);
+  const data = writeBars(folder);
+  const images = givenBars(data);
+  const inFile = join(folder, 'file');
+  await trainAutoencoder({ data, out: inFile, ...SMALL });
+  await trainAutoencoder({ out: inFile, resume: true, steps: 5 });
+  const out = join(folder, 'given');
+  const list = [...images];
+  const training = trainAutoencoder({ data: list, out, ...SMALL });
+  list.length = 0;
+  t.is((await training).data, 'given by a program');
+  await t.throwsAsync(trainAutoencoder({ out, resume: true, steps: 5 }), {
+    instanceOf: UsageError,
+    message:
+      /given: expected pictures, which a program gave this autoencoder and has to give again/,
+  });
+  await t.throwsAsync(trainAutoencoder({ data: images.slice(1), out, resume: true, steps: 5 }), {
+    instanceOf: UsageError,
+    message: /^trainAutoencoder\.data: expected the 40 pictures that .* was begun with, got 39 in /,
+  });
+  async function* slowly() {
+    yield* images;
+  }
+  const resumed = await trainAutoencoder({ data: slowly(), out, resume: true, steps: 5 });
+  t.is(resumed.steps, 5);
+  t.deepEqual(await madeIn(out, 5), await madeIn(inFile, 5));
+  await t.throwsAsync(trainAutoencoder({ data: [], out: join(folder, 'none'), ...SMALL }), {
+    instanceOf: UsageError,
+    message: /^trainAutoencoder\.data: expected images, got none$/,
   });
 });
 

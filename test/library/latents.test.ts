@@ -5,10 +5,14 @@ import { COMPUTING_DEFAULTS } from '../../src/config/computing.js';
 import { openModel } from '../../src/config/open-model.js';
 import type { Autoencoder } from '../../src/contracts/autoencoder.js';
 import { openAutoencoder } from '../../src/device/open-autoencoder.js';
+import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
+import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { exportDiffusers } from '../../src/export/diffusers.js';
 import {
   type DrawStep,
+  type EvaluateEvent,
   evaluate,
+  type GivenImage,
   generate,
   type LoadSettings,
   load,
@@ -126,13 +130,42 @@ test('generate and evaluate draw the pictures of sample', async (t) => {
   t.like(samples, { images: 4, size: 32, channels: 1, scaled: null });
   t.is(slicedWasserstein!.mean, 0);
   t.is(images.length, 4 * 32 * 32);
-  await t.throwsAsync(evaluate(run, { heldOut: join(out, 'images.npz') }), {
-    instanceOf: UsageError,
-    message: /^evaluate\.heldOut: there is no bound for pictures whose latents a model draws/,
+});
+
+test('evaluate measures losses on the latents of held-out pictures, as training encodes them', async (t) => {
+  const run = await latentRun(t, 'tiny_16');
+  const model = await opened(t, run, {});
+  const image = (k: number): GivenImage => ({
+    ...{ width: 32, height: 32, channels: 3 },
+    pixels: Uint8Array.from({ length: EACH }, (_, i) => (7 * i * (k + 1)) % 256),
   });
-  await t.throwsAsync(generate(run, { out: join(out, 'other'), queue: 'redis://host' }), {
+  const images = Array.from({ length: 3 }, (_, k) => image(k));
+  const texts: string[] = [];
+  const options = { heldOut: images, heldOutImages: 3, seed: 4 };
+  const onEvent = (event: EvaluateEvent) => event.kind === 'note' && texts.push(event.text);
+  const { likelihood } = await evaluate(run, { ...options, threads: 1, onEvent });
+  t.true(texts.some((text) => /^latents 8x8x5 of pictures of 32x32x3, by Auto/.test(text)));
+  t.like(likelihood, { images: 3, timesteps: 20, variance: null, bitsPerDim: null, terms: null });
+  t.deepEqual((await evaluate(run, { ...options, threads: 2 })).likelihood, likelihood);
+
+  const random = new CounterRandom(4);
+  const { exact } = makeSchedule((await openModel(run, new Args({}))).diffusion);
+  const step = 7;
+  let sum = 0;
+  for (const [k, { pixels }] of images.entries()) {
+    const latents = await model.encode(Float32Array.from(pixels, (byte) => byte / 127.5 - 1));
+    const noise = random.normals(PURPOSE.likelihoodNoise, k, step, OF_LATENTS);
+    const [alpha, sigma] = [exact.sqrtAlphaBar[step]!, exact.sqrtOneMinusAlphaBar[step]!];
+    const xt = latents.map((value, i) => alpha * value + sigma * noise[i]!);
+    const predicted = await model.predict(xt, step);
+    sum += predicted.reduce((all, value, i) => all + Math.abs(value - noise[i]!), 0);
+  }
+  const expected = sum / (3 * OF_LATENTS);
+  const loss = likelihood!.losses.l1[step]!;
+  t.true(Math.abs(loss - expected) < 1e-5 * expected, `${loss} ${expected}`);
+  await t.throwsAsync(evaluate(run, { ...options, variance: 'large' }), {
     instanceOf: UsageError,
-    message: /^generate\.queue: expected a model of pixels; its workers have no autoencoder/,
+    message: /^evaluate\.variance: no samples are drawn without/,
   });
 });
 

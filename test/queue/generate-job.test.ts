@@ -1,7 +1,8 @@
 import test from 'ava';
 import { completeModel } from '../../src/config/network-settings.js';
 import { UsageError } from '../../src/errors.js';
-import { idOf, imagesInWords, parseJob } from '../../src/queue/generate-job.js';
+import type { AutoencoderConfig } from '../../src/network/autoencoder.js';
+import { bytesOfImage, idOf, imagesInWords, parseJob } from '../../src/queue/generate-job.js';
 import { changed } from '../helpers/changed.js';
 import { jobOf } from '../helpers/generate-job.js';
 
@@ -36,6 +37,68 @@ test('a job with classes and a guide is unchanged by JSON', (t) => {
     { ...recipe, guide: other },
     /guide\.model: expected the same images and classes as the model/,
   );
+});
+
+const SHARED = { channels: 3, latentChannels: 5, scale: 1.5, shift: -0.25 } as const;
+const TINY: AutoencoderConfig = {
+  ...{ kind: 'tiny', ...SHARED },
+  ...{ encoderWidth: 8, decoderWidth: 16, encoderBlocks: [0, 1, 2], decoderBlocks: [2, 1, 0] },
+};
+const KL: AutoencoderConfig = {
+  ...{ kind: 'kl', ...SHARED, widths: [8, 16], layers: 2, groups: 4 },
+  ...{ midAttention: true, quantConv: false, postQuantConv: true },
+};
+
+/** A job of latents. */
+const latentJob = (config: AutoencoderConfig) => ({
+  ...job,
+  recipe: {
+    ...job.recipe,
+    model: { ...job.recipe.model, channels: 5 },
+    autoencoder: { config, weights },
+  },
+});
+
+for (const [config, factor] of [
+  [TINY, 4],
+  [KL, 2],
+] as const)
+  test(`a job of latents with an autoencoder of ${config.kind} is unchanged by JSON, and its images are pictures`, (t) => {
+    const latent = latentJob(config);
+    t.deepEqual(parseJob(JSON.parse(JSON.stringify(latent))), latent);
+    t.is(bytesOfImage(latent.recipe), (factor * job.recipe.model.size) ** 2 * 3);
+  });
+
+test('a job with a hostile autoencoder is refused with the name of the field', (t) => {
+  const cases: [config: AutoencoderConfig, path: string, value: unknown, message: RegExp][] = [
+    [TINY, 'autoencoder', null, /channels: expected 1 or 3, got 5/],
+    [TINY, 'autoencoder', 'x', /recipe\.autoencoder: expected an object/],
+    [TINY, 'autoencoder.path', '/etc/passwd', /autoencoder\.path: unknown field/],
+    [TINY, 'autoencoder.weights.sha256', '../x', /sha256: expected 64 hexadecimal digits/],
+    [TINY, 'autoencoder.config.kind', 'vq', /config\.kind: expected one of/],
+    [TINY, 'autoencoder.config.kind', undefined, /config\.kind: expected/],
+    [TINY, 'autoencoder.config.channels', 2, /config\.channels: expected 1 or 3/],
+    [TINY, 'autoencoder.config.latentChannels', 4, /expected latents of 5 channels, as the model/],
+    [TINY, 'autoencoder.config.scale', 0, /config\.scale: expected/],
+    [TINY, 'autoencoder.config.shift', '0', /config\.shift: expected/],
+    [TINY, 'autoencoder.config.encoderBlocks', [], /encoderBlocks: expected 1 to 13, got 0/],
+    [TINY, 'autoencoder.config.decoderBlocks', [1], /expected 3, like encoderBlocks, got 1/],
+    [TINY, 'autoencoder.config.decoderBlocks', [1, 1e9, 1], /config\.decoderBlocks/],
+    [TINY, 'autoencoder.config.encoderBlocks', new Array(14).fill(0), /got 14/],
+    [TINY, 'autoencoder.config.decoderWidth', 1e9, /config\.decoderWidth: expected/],
+    [TINY, 'autoencoder.config.widths', [8], /config\.widths: unknown field/],
+    [KL, 'autoencoder.config.widths', [8, -1], /config\.widths/],
+    [KL, 'autoencoder.config.groups', 3, /groups: expected a divisor of all widths, got 3 for 8/],
+    [KL, 'autoencoder.config.layers', 1e9, /config\.layers: expected/],
+    [KL, 'autoencoder.config.midAttention', 1, /config\.midAttention: expected true or false/],
+    [KL, 'autoencoder.config.widths', new Array(12).fill(8), /recipe\.batch: .*bytes/],
+  ];
+  for (const [config, path, value, message] of cases)
+    t.throws(
+      () => parseJob(changed(latentJob(config), `recipe.${path}`, value)),
+      { instanceOf: UsageError, message },
+      path,
+    );
 });
 
 test('the id of a job follows from its data, in any order of keys', (t) => {

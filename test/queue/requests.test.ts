@@ -18,7 +18,7 @@ import {
 
 const JOB = jobOf({ sha256: '0'.repeat(64), bytes: 8 }, 'some-build');
 const ID = GENERATE.idOf(JOB);
-const PIXELS = new Uint8Array(JOB.images.length * bytesOfImage(JOB.recipe.model));
+const PIXELS = new Uint8Array(JOB.images.length * bytesOfImage(JOB.recipe));
 
 async function open(t: ExecutionContext, server: RedisServer) {
   const connection = await connectionTo(t, server);

@@ -290,22 +290,27 @@ test('what a killed process left of a copy is removed', async (t) => {
   );
 });
 
-test('an interruption while pictures are encoded leaves nothing', async (t) => {
+test('an interruption while pictures are encoded leaves no run, and another call goes on from there', async (t) => {
   const { options } = await onLatents(t, {}, { count: 43 });
   const controller = new AbortController();
   let last = 0;
+  const notes: string[] = [];
   const onEvent = (event: TrainEvent) => {
+    if (event.kind === 'note') notes.push(event.text);
     if (event.kind !== 'encoding') return;
     last = event.done;
-    if (last === 2) controller.abort();
+    if (last === 18) controller.abort();
   };
   await t.throwsAsync(train({ ...options, signal: controller.signal, onEvent }), {
     instanceOf: Interrupted,
-    message: 'interrupted before the first step; nothing was written',
+    message: 'interrupted before the first step; no run was written',
   });
-  t.is(last, 2);
+  t.is(last, 18);
+  t.is(notes.at(-1), 'the latents that were encoded are kept; the same command goes on from there');
   t.false(existsSync(options.out));
-  t.is((await followed(options)).encoded.length, 43);
+  const { encoded } = await followed(options);
+  t.is(encoded.length, 43 - 16);
+  t.deepEqual(encoded.at(-1), { kind: 'encoding', done: 43, total: 43 });
 });
 
 test.serial('what cannot be kept is warned about once, and trained on all the same', async (t) => {

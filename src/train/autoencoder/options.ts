@@ -1,13 +1,16 @@
 import type { Fit } from '../../config/config.js';
 import type { Source } from '../../config/source.js';
+import type { GivenImages } from '../../data/given.js';
 import type { TrainEvent } from '../options.js';
 
 /** What to train, and where and how to report it. */
 export interface AutoencoderOptions {
   /** The settings that were given: flags, or a program's. */
   readonly settings: Source;
-  /** A folder of pictures, a data file or toy-cars; undefined on a resume: where they were. */
+  /** A folder of pictures, a data file or toy-cars, or `GIVEN`; undefined on a resume: where they were. */
   readonly data: string | undefined;
+  /** A program's own pictures, if `data` is `GIVEN`. */
+  readonly images?: GivenImages | undefined;
   readonly out: string;
   readonly resume: boolean;
   /** Bytes of decoded pictures to keep in memory; default as for runs. */

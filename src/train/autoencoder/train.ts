@@ -7,7 +7,6 @@ import { threadCount } from '../../config/computing.js';
 import { ADAM, type Optimizer } from '../../contracts/device.js';
 import { BatchPlan } from '../../data/batches.js';
 import type { Dataset } from '../../data/dataset.js';
-import { openSource } from '../../data/source.js';
 import { chooseDevice } from '../../device/choose.js';
 import { noTimes, openGraph } from '../../device/open-graph.js';
 import { sharedArithmetic } from '../../engine/arithmetic.js';
@@ -28,13 +27,12 @@ import { shellWord } from '../../shell-word.js';
 import { bytes, grouped } from '../../units.js';
 import { learningRate, type RateConfig } from '../learning-rate.js';
 import { dataBudget } from '../memory.js';
-import { moved } from '../moved.js';
 import { type Begin, loadWeights, readBegin } from './begin.js';
 import { measuredOf, type Statistics, signalToNoise } from './measure.js';
 import { bytesOfSave, requireSpaceToSave } from './memory.js';
 import type { AutoencoderOptions, AutoencoderResult } from './options.js';
 import { AutoencoderOutputs, type Training } from './outputs.js';
-import { openPictures } from './pictures.js';
+import { listPictures, openPictures } from './pictures.js';
 
 /** AdamW with a second moment that forgets sooner than PyTorch's: the gradients change much at first. */
 const OPTIMIZER: Optimizer = { ...ADAM, beta1: 0.9, beta2: 0.99, decay: 0.01, clip: 1 };
@@ -61,11 +59,7 @@ async function trainLocked(options: AutoencoderOptions, hold: Hold): Promise<Aut
   const encoder = buildEncoder(config, settings.size);
   const { device, why } = await chooseDevice(settings, requireCuda);
   const unlessInterrupted = early(begin, signal);
-  const source = await openSource(settings.source, settings.seed, signal)
-    .catch(unlessInterrupted)
-    .catch((error: unknown) => {
-      throw begin.from ? moved(settings.source, `the autoencoder in ${out}`, error) : error;
-    });
+  const source = await listPictures(options, begin).catch(unlessInterrupted);
   const reserve = await bytesOfSave(device, whole, encoder, settings);
   const { network, memoryBytes } = await openGraph(device, settings, whole, {
     ...{ batch: settings.batch, loss: settings.loss, seed: settings.seed, reserve },
