@@ -1,22 +1,11 @@
 /** `haze generate`: draws many images as files; each worker draws its own batches. */
 import type { Args } from '../config/args.js';
-import { readPictureShape } from '../config/autoencoder.js';
-import {
-  COMPUTING_DEFAULTS,
-  checkComputing,
-  readComputing,
-  readRequireCuda,
-  readSeed,
-} from '../config/computing.js';
-import { classNames } from '../config/condition.js';
 import { checkGeneration, readGeneration } from '../config/generation.js';
-import { readDrawn } from '../config/guide.js';
-import { openModel } from '../config/open-model.js';
-import { checkNorm, readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import { generate } from '../generate/generate.js';
 import type { GenerateOptions, GenerateProgress, GenerateResult } from '../generate/options.js';
 import { printable } from '../printable.js';
 import { plural, significant } from '../units.js';
+import { readComputers, readDraw } from './draw-options.js';
 import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
 import { hidePassword } from './queue-address.js';
@@ -49,27 +38,11 @@ export async function run(args: Args): Promise<void> {
 
 async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
   hidePassword(args);
-  const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
+  const computing = readComputers(args);
   const generation = readGeneration(args, computing);
-  const opened = await openModel(path, args);
-  const { weights, model, autoencoder, diffusion, sampling, notes } = opened;
-  const settings = args.renamed(SAMPLING_NAMES);
-  checkNorm(settings, model);
-  const { condition, guide } = await readDrawn(args, path, opened);
-  checkGeneration(generation, readPictureShape(args, path, opened), condition !== null);
-  return {
-    ...{ weights, notes },
-    ...{ model, autoencoder },
-    diffusion,
-    sampling: readSampling(settings, diffusion, sampling),
-    ...{ condition, guide },
-    classNames: classNames(opened),
-    computing,
-    seed: readSeed(args) ?? 0,
-    ...generation,
-    out: args.text('out') ?? 'generated',
-    requireCuda: readRequireCuda(args),
-  };
+  const { pictures, ...drawn } = await readDraw(path, args, computing);
+  checkGeneration(generation, pictures, drawn.condition !== null);
+  return { ...drawn, ...generation, out: args.text('out') ?? 'generated' };
 }
 
 function pace({ imagesPerSecond, lost }: GenerateProgress): string {

@@ -1,20 +1,9 @@
 /** `haze sample`: images from a model, as a grid, a film strip and an animation. */
 import type { Args } from '../config/args.js';
-import { readPictureShape } from '../config/autoencoder.js';
-import {
-  COMPUTING_DEFAULTS,
-  checkComputing,
-  readComputing,
-  readRequireCuda,
-  readSeed,
-} from '../config/computing.js';
-import { classNames, nameOfLabel } from '../config/condition.js';
+import { nameOfLabel } from '../config/condition.js';
 import { readCount } from '../config/drawing.js';
-import { readDrawn } from '../config/guide.js';
-import { openModel } from '../config/open-model.js';
 import type { PictureShape } from '../config/picture-shape.js';
 import { readRedrawing } from '../config/read-redraw.js';
-import { checkNorm, readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { film, grid, type Images } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
@@ -31,6 +20,7 @@ import { toImages } from '../sample/images.js';
 import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample } from '../sample/sample.js';
 import { plural } from '../units.js';
+import { readComputers, readDraw } from './draw-options.js';
 import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
 import { print } from './text.js';
@@ -115,28 +105,15 @@ async function readOptions(
   outputs: Outputs,
 ): Promise<SampleOptions & Told> {
   const asked = readCount(args);
-  const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  const opened = await openModel(path, args);
-  const { weights, model, autoencoder, diffusion, sampling, notes } = opened;
-  const pictures = readPictureShape(args, path, opened);
-  const settings = args.renamed(SAMPLING_NAMES);
-  checkNorm(settings, model);
-  const { condition, guide } = await readDrawn(args, path, opened);
-  const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
-  const redraw = await readRedrawing(args, pictures);
+  const drawn = await readDraw(path, args, readComputers(args));
+  const count = asked ?? usualCount(drawn.condition, MOST_OF_CLASSES);
+  const redraw = await readRedrawing(args, drawn.pictures);
   return {
-    ...{ weights, notes: [...notes, ...(redraw?.notes ?? [])] },
+    ...drawn,
+    notes: [...drawn.notes, ...(redraw?.notes ?? [])],
     redrawing: redraw?.redrawing ?? null,
-    ...{ model, autoencoder, pictures },
-    diffusion,
-    sampling: readSampling(settings, diffusion, sampling),
-    ...{ condition, guide },
-    classNames: classNames(opened),
-    computing,
-    seed: readSeed(args) ?? 0,
     count,
     frames: frames(count, outputs),
-    requireCuda: readRequireCuda(args),
   };
 }
 
