@@ -1,12 +1,14 @@
-// The config.json of the measured UNet2DModel, as diffusers writes it: config.mjs ROOT [1], a built checkout; 1 for the tiny one of a dry run.
+// The config.json of a measured network, as diffusers writes it: config.mjs ROOT FLAGS..., a built checkout, and those of `haze bench unet`.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 
-const [root, dry] = process.argv.slice(2);
+const [root, ...args] = process.argv.slice(2);
 const load = (path) => import(pathToFileURL(join(root, 'dist/src', path)));
-const [{ toDiffusers }, { completeModel }, { PRESETS }] = await Promise.all(
-  ['network/diffusers-config.js', 'config/network-settings.js', 'config/presets.js'].map(load),
-);
-const tiny = { kind: 'unet2d', size: 8, widths: [8, 16], layers: 1, groups: 4 };
-const model = dry ? completeModel(tiny) : PRESETS['unet2d-32'].model;
+const [{ toDiffusers }, { defaultBase, modelGroups, readBase, readModel }, { Args }] =
+  await Promise.all(['network/diffusers-config.js', 'config/model.js', 'config/args.js'].map(load));
+const names = [...Object.values(modelGroups).flatMap(Object.keys), 'batch'];
+const options = Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
+const flags = new Args(parseArgs({ args, options }).values);
+const model = readModel(flags, readBase(flags) ?? defaultBase(flags));
 console.log(JSON.stringify(toDiffusers(model, model.size)));

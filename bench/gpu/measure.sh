@@ -44,13 +44,13 @@ else
 fi
 model="--size $size --widths $widths"
 if [ -n "$DRY" ]; then
-  unet2d_batch=2
+  unet2d_batch=2 dit_batch=2 picture=16 pictures=2
   unet2d=(--network unet2d --size 8 --widths 8,16 --layers-per-block 1 --batch 2)
   cifar10=("${unet2d[@]}")
   recipe=(--preset minutes-32 --batch 2)
   dit=(--network dit --size 8 --widths 16 --depth 1 --patch 2 --batch 2)
 else
-  unet2d_batch=128
+  unet2d_batch=128 dit_batch=64 picture=256 pictures=16
   unet2d=(--preset unet2d-32 --batch 128)
   cifar10=(--network-config "$APP/test/fixtures/ddpm-cifar10-32.json" --batch 128)
   recipe=(--preset pictures-32)
@@ -192,13 +192,27 @@ step_layouts() { # each network in the layout that the program does not choose f
 step_bench_f32() { gpu bench_f32 && run "bench-f32-$big" 70 "${no_tf32[@]}" bench unet --device tensorflow $model --batch $big --rounds $rounds --json; }
 torch=("$PY" "$KIT/torch_bench.py" "$APP/test/fixtures")
 step_torch() { run torch 75 "${torch[@]}" $size:$widths "$(echo $batches | tr ' ' ',')" eager,channels_last 1,0 $repeats 60; }
+config_json() { # NAME FLAGS...: writes $W/NAME.json
+  local name=$1
+  shift
+  run "$name-config" 20 "$NODE" "$KIT/config.mjs" "$APP" "$@" && cp "$W/$name-config.out" "$W/$name.json"
+}
 step_torch_unet2d() {
-  run unet2d-config 20 "$NODE" "$KIT/config.mjs" "$APP" $DRY || return
-  cp "$W/unet2d-config.out" "$W/unet2d.json"
+  config_json unet2d "${unet2d[@]}" || return
   run torch-unet2d 60 "${torch[@]}" "$W/unet2d.json" $unet2d_batch eager,channels_last 1 $repeats 40
   [ -n "$DRY" ] || run torch-cifar10 60 "${torch[@]}" "$APP/test/fixtures/ddpm-cifar10-32.json" $unet2d_batch eager,channels_last 1 $repeats 40
 }
-step_torch_compile() { run torch-compile 120 "${torch[@]}" $size:$widths $big compile_channels_last,compile 1 $repeats 45; }
+step_torch_dit() { config_json dit "${dit[@]}" && run torch-dit 60 "${torch[@]}" "$W/dit.json" $dit_batch eager 1,0 $repeats 40; }
+step_torch_compile() {
+  run torch-compile 120 "${torch[@]}" $size:$widths $big compile_channels_last,compile 1 $repeats 45
+  config_json dit "${dit[@]}" && run torch-compile-dit 90 "${torch[@]}" "$W/dit.json" $dit_batch compile 1 $repeats
+}
+step_latents() { # an autoencoder's pictures, and the same ones in PyTorch
+  gpu latents || return
+  rm -rf "$W/taesd"
+  run latents 60 env TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$KIT/autoencoder.mjs" "$APP" "$W/taesd" $picture $pictures $repeats &&
+    run torch-latents 40 "$PY" "$KIT/torch_autoencoder.py" "$W/taesd" eager,channels_last 1,0 $repeats
+}
 
 step_train() {
   gpu train || return
@@ -313,7 +327,7 @@ step_wasm() {
   [ "$skipped" = "" ] && tail -n +$((known + 1)) "$OUT/results.jsonl" | grep '"step": "wasm' >"$HZ/wasm-done.jsonl"
 }
 
-all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d torch_unet2d bench_dit layouts train sample generate bench_f32 torch_compile wasm xla_fusible xla repeat deterministic'
+all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d torch_unet2d bench_dit torch_dit layouts train sample generate bench_f32 latents torch_compile wasm xla_fusible xla repeat deterministic'
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=($all)
 say "# measure.sh, $(date -u +%FT%TZ), budget $BUDGET s, steps: ${steps[*]}${DRY:+, DRY}"
@@ -339,6 +353,10 @@ for line in open(sys.argv[1]).readlines()[int(sys.argv[2]):]:
     elif data.get('by') == 'torch' and 'train_host' in data:
         print(f"{name}: {data['mode']} batch {data['batch']} tf32 {data['tf32']}: train {data['train_host']['ms']} ms (resident {data['train_resident']['ms']}), "
               f"forward {data['forward_host']['ms']} ms (resident {data['forward_resident']['ms']}), warm-up {data['warm_up_s']} s, peak {data.get('train_peak_MiB')} MiB")
+    elif data.get('by') == 'torch' and 'encode_one' in data:
+        parts = [f"{what} {data[what + '_one']['ms']} ms one by one, {data[what + '_batch']['ms']} ms of {data['batch']}, error {data[what + '_error']}"
+                 for what in ('encode', 'decode')]
+        print(f"{name}: {data['mode']} tf32 {data['tf32']}: {'; '.join(parts)}")
     elif 'threads' in data or name in ('train-summary', 'repeat', 'deterministic-repeat') or 'failed' in data or 'skipped' in data:
         print(f'{name}:', json.dumps(data))
 P

@@ -93,5 +93,5 @@ node -p 'process.versions.node.split(".")[0] < 24 ? process.execPath : ""' | { r
 TMPDIR=$work HZ_KIT_CACHE=$cache python3 "$kit/pieces.py" "$out" <"$work/list.json"
 mkdir -p "$out/kit"
 mv "$out/index.json" "$out/kit/"
-cp "$kit"/{unpack.sh,measure.sh,config.mjs,torch_bench.py,torch_unet2d.py,check_libraries.py} "$out/kit/"
+cp "$kit"/{unpack.sh,measure.sh,config.mjs,autoencoder.mjs,check_libraries.py} "$kit"/torch_*.py "$out/kit/"
 du -sb "$out/kit" "$out"/part-* | awk '{print $2 ": " $1 " bytes"}'

@@ -1,11 +1,5 @@
-"""diffusers' UNet2DModel in plain PyTorch, for a machine without diffusers: the same layers, names and order of operations, from a config.json.
-
-torch_unet2d.py FIXTURE [...]: compares it with what diffusers computed (test/fixtures/unet2d/*.safetensors; needs safetensors), where
-it has all of the config's settings.
-"""
-import json
+"""diffusers' UNet2DModel in plain PyTorch: the same layers, names and order of operations, from a config.json."""
 import math
-import sys
 
 import torch
 import torch.nn.functional as F
@@ -146,27 +140,3 @@ class UNet2D(nn.Module):
             if hasattr(block, 'upsamplers'):
                 h = block.upsamplers[0](h)
         return self.conv_out(F.silu(self.conv_norm_out(h)))
-
-
-def check(path):
-    """The largest difference from diffusers' output for a fixture's weights."""
-    from safetensors import safe_open
-
-    with safe_open(path, 'pt') as file:
-        metadata = file.metadata() or {}
-        if 'config' not in metadata:
-            raise ValueError('a fixture of another network')
-        net = UNet2D(json.loads(metadata['config']))
-        net.load_state_dict({k[7:]: file.get_tensor(k) for k in file.keys() if k.startswith('state0/')})
-        with torch.no_grad():
-            return (net(file.get_tensor('x'), file.get_tensor('t')) - file.get_tensor('out')).abs().max().item()
-
-
-if __name__ == '__main__':
-    if len(sys.argv) < 2:
-        sys.exit('usage: torch_unet2d.py FIXTURE [...]')
-    for path in sys.argv[1:]:
-        try:
-            print(f'{check(path):.1e} {path}')
-        except ValueError as error:
-            print(f'not compared, {error}: {path}')

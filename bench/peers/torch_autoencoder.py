@@ -1,7 +1,8 @@
-"""diffusers' autoencoders, for bench/autoencoder.ts; the task's config names the class and the folder of the weights."""
+"""diffusers' autoencoders, for bench/autoencoder.ts; the task's config has their config.json, the folder of the weights and the learning rate."""
 
 import diffusers
 import torch
+import torch.nn.functional as F
 
 import peer
 from torch_networks import separate_caches, versions
@@ -9,28 +10,33 @@ from torch_networks import separate_caches, versions
 
 def main():
     args, task, config = peer.start("--channels-last", "--compile", "--make")
-    cls = getattr(diffusers, config["class"])
+    cls = getattr(diffusers, config["json"]["_class_name"])
     if args.make:
         torch.manual_seed(0)
-        cls(**config["arguments"]).save_pretrained(config["folder"])
+        cls.from_config(config["json"]).save_pretrained(config["folder"])
         return
     if args.compile:
         separate_caches()
-    model = cls.from_pretrained(config["folder"]).eval()
-    if args.channels_last:
-        model = model.to(memory_format=torch.channels_last)
 
-    def encode(x):
-        encoded = model.encode(x)
+    def load():
+        layout = torch.channels_last if args.channels_last else torch.contiguous_format
+        return cls.from_pretrained(config["folder"]).to(memory_format=layout)
+
+    model = load().eval()
+
+    def encode(x, by=model):
+        encoded = by.encode(x)
         return encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
 
-    works = {"encode": (encode, task["picture"]), "decode": (lambda z: model.decode(z).sample, task["latents"])}
+    def planes(values):
+        x = values.permute(0, 3, 1, 2).contiguous()
+        return x.to(memory_format=torch.channels_last) if args.channels_last else x
+
+    def compiled(run):
+        return torch.compile(run) if args.compile else run
 
     def work(run, values):
-        x = values.permute(0, 3, 1, 2).contiguous()
-        if args.channels_last:
-            x = x.to(memory_format=torch.channels_last)
-        run = torch.compile(run) if args.compile else run
+        x, run = planes(values), compiled(run)
 
         @torch.no_grad()
         def once():
@@ -39,7 +45,29 @@ def main():
 
         return once
 
-    peer.serve({name: work(*of) for name, of in works.items()}, versions({}))
+    def training(values):
+        """A step as haze autoencoder's, with the posterior's means."""
+        net, x = load().train(), planes(values)
+        run = compiled(lambda x: net.decode(encode(x, net)).sample)
+        optimizer = torch.optim.AdamW(net.parameters(), config["lr"], (0.9, 0.99), weight_decay=0.01, fused=True)
+
+        def step():
+            optimizer.zero_grad()
+            loss = F.l1_loss(run(x), x)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            return lambda: loss.detach()
+
+        return step
+
+    works = {
+        "encode": work(encode, task["picture"]),
+        "decode": work(lambda z: model.decode(z).sample, task["latents"]),
+    }
+    if config["lr"] is not None:
+        works["train"] = training(task["pictures"])
+    peer.serve(works, versions({}))
 
 
 if __name__ == "__main__":
