@@ -122,6 +122,27 @@ const CHANGES = [
   `--steps 1150 ${UNWEIGHTED} --grow 16:0.7`,
 ];
 
+/** Ways to sample the model `photographs`, and `quick`. */
+const WAYS = [
+  '--spacing even --sample-steps 32',
+  '--eta 0.5 --spacing even --sample-steps 32',
+  '--eta 0',
+  '--eta 0 --spacing even --sample-steps 32',
+  '--eta 0 --spacing even --sample-steps 20',
+  '--sampler dpm++2m --sample-steps 16',
+  '--sampler unipc --sample-steps 10',
+  '--eta 0 --spacing even --sample-steps 32 --guidance 1',
+];
+const QUICK_WAYS = ['--eta 0', '--guidance 1', '--eta 0 --guidance 1'];
+
+/** Commands that judge a model's samples in several ways. */
+const judged = (model, ways) => [
+  ...ways.map(
+    (flags, i) => `haze generate MODELS/${model} --count 500 --format npz ${flags} --out TMP/${i}`,
+  ),
+  [JUDGE, ...ways.map((_, i) => `TMP/${i}/images.npz`)].join(' '),
+];
+
 const JUDGE = 'python bench/peers/judge.py CARS32/train';
 
 /**
@@ -223,6 +244,16 @@ export const ROWS = {
       'haze generate MODELS/transformer --count 500 --format npz --guidance 1 --out TMP/plain',
       `${JUDGE} TMP/guided/images.npz TMP/plain/images.npz`,
     ],
+  },
+  samplers: {
+    ...{ figures: 'the same by other samplers', where: 'QUALITY, The sampler', minutes: 30 },
+    ...{ model: 'photographs', needs: 'PYTHON with torch, h5py and pillow' },
+    commands: judged('photographs', WAYS),
+  },
+  'samplers-quick': {
+    ...{ figures: 'the same of a short run', where: 'QUALITY, The sampler', minutes: 5 },
+    ...{ model: 'quick', needs: 'PYTHON with torch, h5py and pillow' },
+    commands: judged('quick', QUICK_WAYS),
   },
   'cars-few': {
     ...{ pictures: ['cars-few.png'], figures: "a classifier's judgement of students" },
