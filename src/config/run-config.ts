@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { GIVEN } from '../data/given.js';
@@ -181,6 +182,10 @@ function initOf(model: string): Init | undefined {
 function readTaught(settings: Source): Taught | undefined {
   const named = teacherNamed(settings);
   if (named === undefined) return undefined;
+  if (!existsSync(named))
+    throw new UsageError(
+      `${settings.where('teacher')}: expected a model, got none: no such file or folder: ${named}`,
+    );
   const init = initOf(named);
   if (!init?.diffusion)
     throw new UsageError(
@@ -205,10 +210,12 @@ function initOfPipeline({ index, config, scheduler, schedulerClass, autoencoder 
 }
 
 function initOfRun(path: string, config: string): Init {
-  const { model, data, training, diffusion, sampling } = parseRunConfig(
+  const { model, data, training, diffusion, teacher, ...rest } = parseRunConfig(
     config,
     readJsonFileSync(config),
   );
+  // What a student was taught does not outlast training on images.
+  const sampling = teacher ? undefined : rest.sampling;
   const base = { given: model, batch: training.batch, named: path, fixed: true };
   const { vae, guide } = runPaths(dirname(config));
   return {

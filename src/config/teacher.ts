@@ -176,19 +176,33 @@ export const readTeacherConfig = (object: JsonObject): TeacherConfig => ({
 });
 
 /** @throws UsageError for a run whose settings its teacher leaves no room for */
-export function checkTeacher({ teacher, training, diffusion, sampling }: RunConfig): void {
+export function checkTeacher({
+  teacher,
+  model,
+  data,
+  training,
+  diffusion,
+  sampling,
+}: Omit<RunConfig, 'seed' | 'version' | 'computing' | 'chosen'>): void {
   if (!teacher) return;
   const objective = diffusion.objective ?? 'epsilon';
   checkDistilled({ objective });
   const { steps } = sampling ?? {};
   const sampler = distilledSampler({ objective });
-  if (steps === undefined || sampling?.sampler !== sampler || sampling.eta)
+  const { spacing = 'even', eta = 0, shift = 1 } = sampling ?? {};
+  const asTaught = sampling?.sampler === sampler && spacing === 'even' && eta === 0 && shift === 1;
+  if (steps === undefined || !asTaught)
     throw new UsageError(
-      `--teacher: expected a run that samples by ${sampler} in a number of steps, without noise, got another sampler`,
+      `--teacher: expected a run that samples by ${sampler} in a number of even steps, without noise, got another sampler`,
     );
-  if (teacher.steps % steps !== 0 || teacher.steps <= steps)
+  const most = mostSteps({ ...diffusion, objective });
+  if (teacher.steps % steps !== 0 || teacher.steps <= steps || teacher.steps > most)
     throw new UsageError(
-      `--teacher-steps: expected a multiple of --student-steps ${steps}, ${2 * steps} or more, got ${teacher.steps}`,
+      `--teacher-steps: expected a multiple of --student-steps ${steps}, from ${2 * steps} to ${most}, got ${teacher.steps}`,
+    );
+  if (teacher.guidedBy === 'classes' && (classRows(model) === null || !data.classes))
+    throw new UsageError(
+      `--teacher-guidance: expected --classes for a teacher that its classes guide, got none`,
     );
   const others = [
     ['--grow', training.grow !== null],

@@ -69,6 +69,15 @@ test('a kept guide guides, unless it is told not to', async (t) => {
   t.deepEqual(of({ 'teacher-guidance': '1' }), [1, null]);
 });
 
+test('weights of a student do not bring its steps to a run on images', async (t) => {
+  const out = join(await temporaryFolder(t), 'run');
+  await createRun(out, studentOf(await teacherOf(t)) as unknown as Json);
+  const config = newRunConfig('toy-cars', new Args({ init: out }));
+  t.is(config.sampling, undefined);
+  t.is(config.teacher, undefined);
+  t.is(config.diffusion.objective, 'v');
+});
+
 test('config.json keeps the teacher', async (t) => {
   const teacher = await teacherOf(t, {}, { guide: true });
   for (const guidance of ['1', '2']) {
@@ -89,12 +98,12 @@ const REFUSED: readonly [what: string, flags: Flags, message: RegExp][] = [
   [
     'no multiple',
     { 'teacher-steps': '10' },
-    /^--teacher-steps: expected a multiple of --student-steps 4, 8 or more, got 10$/,
+    /^--teacher-steps: expected a multiple of --student-steps 4, from 8 to 77, got 10$/,
   ],
   [
     'as few steps as the student',
     { 'teacher-steps': '4' },
-    /^--teacher-steps: expected a multiple of --student-steps 4, 8 or more, got 4$/,
+    /^--teacher-steps: expected a multiple of --student-steps 4, from 8 to 77, got 4$/,
   ],
   [
     'more steps than timesteps',
@@ -183,6 +192,12 @@ const DAMAGED: readonly [what: string, change: object, message: RegExp][] = [
     { guidedBy: 'taste' },
     /config\.teacher\.guidedBy: expected one of weights, classes, got taste$/,
   ],
+  ['more steps than timesteps', { steps: 80 }, /config: --teacher-steps: expected .*, got 80$/],
+  [
+    'classes that are not there',
+    { guidance: 3, guidedBy: 'classes' },
+    /config: --teacher-guidance: expected --classes for a teacher that its classes guide, got none$/,
+  ],
   ['unknown field', { more: 1 }, /config\.teacher\."?more"?: unknown field/],
 ];
 
@@ -194,3 +209,27 @@ for (const [what, change, message] of DAMAGED)
     );
     t.throws(() => parseRunConfig('config', damaged), { instanceOf: UsageError, message });
   });
+
+for (const [what, change] of [
+  ['sampler', { sampler: 'euler' }],
+  ['spacing', { spacing: 'leading' }],
+  ['noise', { eta: 1 }],
+  ['number of steps', { steps: undefined }],
+] as const)
+  test(`a config.json with another ${what} than was taught is refused`, async (t) => {
+    const config = studentOf(await teacherOf(t));
+    const changed = { ...config, sampling: { ...config.sampling, ...change } };
+    t.throws(() => parseRunConfig('config', JSON.parse(JSON.stringify(changed))), {
+      instanceOf: UsageError,
+      message:
+        /^config: --teacher: expected a run that samples by ddim in a number of even steps, without noise, got another sampler$/,
+    });
+  });
+
+test('a teacher that is not there is refused', async (t) => {
+  const none = join(await temporaryFolder(t), 'none');
+  t.throws(() => studentOf(none), {
+    instanceOf: UsageError,
+    message: `--teacher: expected a model, got none: no such file or folder: ${none}`,
+  });
+});
